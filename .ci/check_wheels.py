@@ -55,7 +55,7 @@ def check(package: Path, dist: Path, scratch: Path) -> None:
     scripts = sorted(project.get("scripts", {}))
     for script in scripts:
         if "usage" not in run(str(binaries / script), "--help", cwd=scratch).lower():
-            sys.exit(f"{script} --help says nothing of its usage")
+            sys.exit(f"{script} --help does not show its usage")
     print(f"{name}: installs alone, imports, {' '.join(scripts) or 'no'} scripts answer --help", flush=True)
 
 

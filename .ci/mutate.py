@@ -1,12 +1,13 @@
-"""Makes small changes to the engine's code, one at a time, and reports those that no test notices.
+"""Makes small changes to the engine's code, one at a time, and reports those that no test catches.
 
     python .ci/mutate.py [--settled] [--sample N] [--seed TEXT] [--budget N] [--refresh] [PATTERN…]
 
 `PATTERN` chooses functions by name (`code_core.session.events.log.*`); `--sample` takes N changes
-at random, the same ones for the same seed. Only tests that run the changed line run; which do
-is kept in `.mutation.json` (`--refresh` runs all tests anew). `.ci/mutation.toml` lists the changes
-that cannot be noticed, with the reason, and the modules that are settled: their own test files
-notice every change. `--settled` runs just those modules and files. Exit code 1 if a change survives.
+at random, the same ones for the same seed. A change runs only the tests that run the changed line;
+`.mutation.json` records which lines each test runs (`--refresh` records them again). `.ci/mutation.toml`
+lists the changes that no test can catch, with the reason, and the modules that are settled: their own
+test files catch every change. `--settled` runs just those modules and files. The exit code is 1 if a
+change survives.
 
 A changed function can end any process that it can see. On Linux, where `unshare` is allowed, it sees
 only those that it started itself.
@@ -43,7 +44,7 @@ CHANGED = (
 )
 TESTS = ("session", "tools", "safety", "patch", "model", "wire")
 PURE = frozenset({"safety", "patch", "wire"})
-"""Packages whose own test directories must notice every change."""
+"""Packages whose own test directories must catch every change."""
 SETTINGS = tomllib.loads(Path(__file__).with_name("mutation.toml").read_text(encoding="utf-8"))
 COVERAGE = ROOT / ".mutation.json"
 NAMESPACE = ("unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
@@ -58,12 +59,15 @@ def main(arguments: Sequence[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen by the seed")
-    parser.add_argument("--seed", default="", help="what chooses the sample, such as a commit")
+    parser.add_argument("--seed", default="", help="the seed of the sample, such as a commit")
     parser.add_argument(
-        "--budget", type=float, default=float("inf"), help="run tests of so many seconds in all per change"
+        "--budget",
+        type=float,
+        default=float("inf"),
+        help="the seconds that the tests of one change may take in total",
     )
     parser.add_argument("--settled", action="store_true", help="only settled modules and their test files")
-    parser.add_argument("--refresh", action="store_true", help="forget which lines the tests ran")
+    parser.add_argument("--refresh", action="store_true", help="record again which lines the tests run")
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
     chosen = parser.parse_args(arguments)
     if chosen.refresh:
@@ -115,7 +119,7 @@ def _run(
     budget: float,
     output: int,
 ) -> int:
-    """Run `made` and show the result; for a module with its `own` tests, only those may notice a change."""
+    """Run `made` and show the result; for a module with its `own` tests, only those may catch a change."""
 
     def show(text: str) -> None:
         os.write(output, f"{text}\n".encode())
@@ -194,7 +198,7 @@ def _isolated() -> bool:
         tried = subprocess.run([*NAMESPACE, "true"], check=False, stderr=subprocess.DEVNULL)
         if tried.returncode == 0:
             return False
-    print("mutate: no PID namespace here: a changed function may end any process of this user")
+    print("mutate: no PID namespace is available: a changed function may end any process of this user")
     return True
 
 

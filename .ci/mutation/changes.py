@@ -1,4 +1,4 @@
-"""The small changes that a test suite should notice, as text replacements in a source.
+"""The small changes that a test suite should catch, as text replacements in a source.
 
 Not changed: annotations, docstrings, f-strings, asserts, logging calls, texts with a space in
 them (wording), and everything outside functions.
@@ -48,7 +48,7 @@ class FunctionText:
     Attributes:
         name: its dotted name.
         first: the number of its first line.
-        version: differs when its text does.
+        version: a digest of its text.
     """
 
     name: str
@@ -66,9 +66,9 @@ class Mutant:
     """One change of one function.
 
     Attributes:
-        number: of the line on which the change begins.
+        number: the number of the line on which the change begins.
         line: that line's text.
-        change: what becomes what.
+        change: the old and the new text.
         source: the whole changed module; every function begins on the line it began on.
     """
 
@@ -86,7 +86,7 @@ class Mutant:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What identifies the change in a list, however the rest of the module changes."""
+        """Identifies the change in a list, even if the rest of the module changes."""
         return self.name, self.line, self.change
 
     def __str__(self) -> str:
@@ -321,7 +321,7 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
-    """Whether the end of the function would do the same to those who ask for the truth, or must not be reached."""
+    """Whether a caller that only tests the truth of the result sees no effect of it, or it must not be reached."""
     return ast.unparse(statement) in {"pass", "return None", "return False"} or _is_left_alone(statement)
 
 

@@ -1,4 +1,4 @@
-"""Records which lines each test runs, because only tests that run a changed line can notice the change."""
+"""Records which lines each test runs, because only tests that run a changed line can catch the change."""
 
 import hashlib
 import json

@@ -26,7 +26,7 @@ from mutation.coverage import CoverageMap, TestRecord, code_owners, digest, line
 
 PATIENCE_SECONDS = 5.0
 PATIENCE_FACTOR = 5.0
-"""How much longer a test may take than without a change; after that, the change counts as noticed."""
+"""How much longer a test may take than without a change; after that, the change counts as caught."""
 RECORD_SECONDS = 120.0
 
 
@@ -89,9 +89,9 @@ class Worker:
         return [name for name in self.items if name not in records or not records[name].passed]
 
     def killer(self, mutant: Mutant, tests: Sequence[str], seconds: dict[str, float]) -> str | None:
-        """The first of `tests` that notices the change, or None.
+        """The first of `tests` that catches the change, or None.
 
-        A test must notice its first change twice: it may have failed for another reason.
+        A test must catch its first change twice, because it may have failed for another reason.
         """
         rest = list(tests)
         while rest:
@@ -153,7 +153,7 @@ class Worker:
         return not failures
 
     def _fork(self, run: Callable[[Callable[[], object]], None], patience: Sequence[float]) -> int:
-        """Run in a child with its own home; return how often it reported, each time within its `patience`."""
+        """Run in a child with its own home; return the number of its reports, each within its `patience`."""
         folder = Path(tempfile.mkdtemp(prefix="mutant-"))
         reading, writing = os.pipe()
         child = os.fork()

@@ -36,6 +36,7 @@ LAYERS: Mapping[str, str] = {
     "code_core.protocol": "types",
     "code_core.errors": "floor",
     "code_core.frozen": "floor",
+    "code_core.lazy_pattern": "floor",
     "code_core.version": "floor",
     "code_mcp_client": "floor",
     "code_process_hardening": "floor",

@@ -30,7 +30,7 @@ def test_each_package_has_sources_to_check(package: Package) -> None:
     assert package.module in {source.module for source in package.sources}
 
 
-def test_a_lower_row_never_imports_a_higher_one() -> None:
+def test_no_row_imports_a_higher_one() -> None:
     assert layer_violations(SHIPPED) == []
 
 
@@ -75,7 +75,7 @@ def test_no_module_has_a_vague_name() -> None:
         ("__import__('a.b')", "a.b"),
     ],
 )
-def test_an_import_is_found_in_every_form(text: str, name: str) -> None:
+def test_every_form_of_import_is_found(text: str, name: str) -> None:
     assert [found.name for found in Source("top.inner.module", text).imports] == [name]
 
 
@@ -133,7 +133,7 @@ def test_ctypes_is_a_violation(text: str) -> None:
     assert len(forbidden_violations([Source("code_core.planted", text)], frozenset({"ctypes"}))) == 1
 
 
-def test_a_file_is_too_long_from_line_401() -> None:
+def test_a_file_of_401_lines_is_too_long() -> None:
     assert length_violations([Source("long", "\n" * 400)]) == []
     assert length_violations([Source("long", "\n" * 401)]) == ["long has 401 lines, over 400"]
 

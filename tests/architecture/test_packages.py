@@ -28,34 +28,34 @@ COMPLETE = Package(
 )
 
 
-def test_the_root_and_the_engine_say_the_same_version() -> None:
+def test_the_root_and_the_engine_have_the_same_version() -> None:
     root = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert root["project"]["version"] == VERSION
 
 
-def test_every_package_is_at_the_one_version_and_pins_its_siblings_to_it() -> None:
+def test_every_package_has_the_same_version_and_pins_its_siblings_to_it() -> None:
     assert version_violations(PACKAGES, VERSION) == []
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
-def test_each_package_is_fit_to_publish(package: Package) -> None:
+def test_each_package_can_be_published(package: Package) -> None:
     assert publication_violations(package) == []
 
 
-def test_every_declared_distribution_gives_an_import_name() -> None:
+def test_every_declared_distribution_has_an_import_name() -> None:
     names = import_names(PACKAGES)
     declared = {distribution for package in PACKAGES for distribution in package.distributions}
     assert declared - names.keys() == set()
 
 
-def test_a_package_at_another_version_is_a_violation() -> None:
+def test_a_package_with_another_version_is_a_violation() -> None:
     assert version_violations([COMPLETE], "1.2.4") == ["code-planted is at 1.2.3, not 1.2.4"]
 
 
 @pytest.mark.parametrize(
     "pin", ["code-planted", "code-planted>=1.2.3", "code-planted==1.2.2", "code_planted~=1.2"]
 )
-def test_a_sibling_pinned_otherwise_is_a_violation(pin: str) -> None:
+def test_a_sibling_pinned_to_another_version_is_a_violation(pin: str) -> None:
     sibling = replace(COMPLETE, name="code-sibling", requirements=(pin,))
     assert version_violations([COMPLETE, sibling], "1.2.3") == [f"code-sibling requires {pin!r}, not ==1.2.3"]
 

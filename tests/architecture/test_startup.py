@@ -8,7 +8,7 @@ import pytest
 
 from architecture.packages import ROOT
 from support import ScriptedUpstream, stream
-from support.responses_events import completed, created, message
+from support.responses_events import completed, created, function_call, message
 from support.scenario import write_scenario
 
 HEAVY = frozenset({"asyncio", "httpx2", "mcp", "mcp_types", "openai", "pydantic", "textual"})
@@ -96,6 +96,13 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert startup_violations(loaded) == []
 
 
+def test_imports_are_not_interrupted_by_garbage_collections(tmp_path: Path) -> None:
+    script = HELP.replace("code_cli.main", "code_cli.start")
+    count = 'gc.get_stats()[0]["collections"]'
+    output = output_of(f"import gc, signal\nbefore = {count}\n{script}\nprint({count} - before)", tmp_path)
+    assert int(output.splitlines()[-1]) <= 1
+
+
 def test_a_list_of_sessions_imports_nothing_heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     loaded = loaded_after(HELP.replace('"--help"', '"sessions", "list"'), tmp_path)
@@ -104,7 +111,7 @@ def test_a_list_of_sessions_imports_nothing_heavy(tmp_path: Path, monkeypatch: p
     assert {"anyio", "logging", "inspect"} & loaded <= {"inspect"}
 
 
-def test_a_turn_without_calls_imports_nothing_of_commands(
+def test_a_turn_without_calls_does_not_import_the_code_that_runs_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = write_scenario(tmp_path, [[message("hello"), completed()]])
@@ -117,7 +124,28 @@ def test_a_turn_without_calls_imports_nothing_of_commands(
     assert loaded & NEVER_IN_A_TURN == set()
 
 
-def test_a_turn_over_http_imports_no_general_http_client(
+def test_a_command_with_full_access_does_not_import_sandboxes_patches_and_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = function_call("shell", {"command": ["true"]}, "c")
+    scenario = write_scenario(tmp_path, [[call, completed()], [message("done"), completed()]])
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    monkeypatch.setenv("CODE_REPLAY", str(scenario))
+    options = '"exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "hi"'
+    loaded = loaded_after(HELP.replace('"--help"', options), tmp_path)
+    assert "code_core.tools.command_run" in loaded
+    sandboxes = {module for module in loaded if module.startswith("code_core.sandbox.")}
+    assert sandboxes == {"code_core.sandbox.writable"}
+    unused = (
+        "code_core.patch",
+        "code_core.tools.approver",
+        "code_core.safety.rules",
+        "code_core.safety.denial",
+    )
+    assert {module for module in loaded if module.startswith(unused)} == set()
+
+
+def test_a_turn_over_http_does_not_import_a_general_purpose_http_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ScriptedUpstream([stream(created(), message("hello"), completed())], strict=False) as upstream:
@@ -135,10 +163,10 @@ def test_a_heavy_import_before_help_is_a_violation(module: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("folder", [".", "packages", "tests"])
-def test_code_is_the_standard_library_module(folder: str) -> None:
+def test_import_code_gives_the_standard_library_module(folder: str) -> None:
     assert not code_is_shadowed(ROOT / folder)
 
 
-def test_a_shadow_of_code_is_noticed(tmp_path: Path) -> None:
+def test_a_module_that_shadows_code_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("class InteractiveConsole: pass\n", "utf-8")
     assert code_is_shadowed(tmp_path)

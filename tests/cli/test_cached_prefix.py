@@ -1,4 +1,4 @@
-"""Each request begins with the bytes of the one before: with real tools, a real MCP server, and programs started anew."""
+"""Each request begins with the bytes of the previous one: with real tools, a real MCP server, and restarted programs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`code exec` with Chat Completions providers: keys, servers that do not run, and working without a network."""
+"""`code exec` with Chat Completions providers: keys, servers that are not running, and working without a network."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def shell_output(upstream: ScriptedUpstream) -> str:
     reason="needs Linux, and setpriv to do without root's power",
 )
 @pytest.mark.parametrize(("mode", "seen"), [("auto", "denied"), ("never", "allowed")])
-def test_a_command_cannot_read_the_engine_that_has_the_key(
+def test_a_command_cannot_read_the_memory_of_the_engine_that_has_the_key(
     workspace: Workspace, upstream: ScriptedUpstream, mode: str, seen: str
 ) -> None:
     far, options = far_away(workspace, upstream)
@@ -75,7 +75,7 @@ def test_a_command_cannot_read_the_engine_that_has_the_key(
     sys.platform != "linux" or os.getuid() != 0, reason="only root on Linux reads the environment"
 )
 @pytest.mark.parametrize(("mode", "copies"), [("auto", 0), ("never", 1)])
-def test_the_key_is_out_of_the_engines_environment(
+def test_the_key_is_removed_from_the_engines_environment(
     workspace: Workspace, upstream: ScriptedUpstream, mode: str, copies: int
 ) -> None:
     far, options = far_away(workspace, upstream)
@@ -96,7 +96,7 @@ def test_the_proxy_does_not_take_the_key_of_a_chat_provider(workspace: Workspace
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_recording_of_a_chat_has_no_key(
+def test_a_recording_does_not_contain_the_key(
     workspace: Workspace, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     far, options = far_away(workspace, upstream)
@@ -119,7 +119,7 @@ def test_a_recording_of_a_chat_has_no_key(
         ("vllm", "Start it with: vllm serve MODEL"),
     ],
 )
-def test_a_local_server_that_does_not_run_is_one_line_with_what_to_do(
+def test_a_local_server_that_is_not_running_is_one_line_with_advice(
     workspace: Workspace, provider: str, advice: str
 ) -> None:
     (workspace.home / "config.toml").write_text(
@@ -147,7 +147,7 @@ def test_a_local_server_is_asked_for_its_window(workspace: Workspace, upstream: 
     assert count["info"]["model_context_window"] == 4321
 
 
-def test_a_window_that_a_local_server_has_filled_is_compacted(
+def test_the_history_is_compacted_when_a_local_servers_window_is_full(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     # github.com/aaif-goose/goose/issues/11318: the server says that it reached a limit, not which one.
@@ -205,7 +205,7 @@ def _can_be_alone() -> bool:
 @pytest.mark.skipif(
     not _can_be_alone(), reason="needs root on Linux, and unshare, for an empty network namespace"
 )
-def test_oss_needs_nothing_beyond_loopback(workspace: Workspace, tmp_path: Path) -> None:
+def test_oss_needs_only_loopback(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.home / "config.toml").write_text("")
     noted = tmp_path / "noted"
     done = subprocess.run(

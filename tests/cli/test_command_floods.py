@@ -56,7 +56,9 @@ def calls(tool: str) -> list[tuple[str, dict[str, Any], str]]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("tool", ["shell", "pipe", "terminal"])
 @pytest.mark.parametrize("mechanism", [None, "bwrap", "landlock"], ids=str)
-def test_a_flood_takes_little_memory(workspace: Workspace, mechanism: Mechanism | None, tool: str) -> None:
+def test_a_flood_of_output_takes_little_memory(
+    workspace: Workspace, mechanism: Mechanism | None, tool: str
+) -> None:
     if mechanism is not None and find(mechanism).sandbox is None:
         pytest.skip(f"{mechanism}: {find(mechanism).detail}")
     responses = [[sse.function_call(*call), sse.completed()] for call in calls(tool)]

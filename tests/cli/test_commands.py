@@ -55,7 +55,7 @@ def test_a_command_of_other_agents_is_not_a_prompt(
     assert done.stderr.splitlines()[-1].startswith("Error: there ")
 
 
-def test_a_sentence_that_begins_with_such_a_word_is_a_prompt(scripted: Workspace) -> None:
+def test_a_sentence_that_begins_with_the_name_of_such_a_command_is_a_prompt(scripted: Workspace) -> None:
     done = scripted.run("help me", stdin="")
     assert "done" in done.stdout
 
@@ -159,7 +159,7 @@ def test_ctrl_c_while_a_command_is_imported_exits_with_130(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "arguments", ["undo", "resume --last", "exec hi", "fork --last", "sessions list -C .", "apply-patch x"]
 )
-def test_a_directory_that_is_gone_is_named(scripted: Workspace, tmp_path: Path, arguments: str) -> None:
+def test_a_deleted_working_directory_is_named(scripted: Workspace, tmp_path: Path, arguments: str) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f'cd "$1" && rmdir "$1" && exec "$0" {arguments}'
@@ -170,7 +170,7 @@ def test_a_directory_that_is_gone_is_named(scripted: Workspace, tmp_path: Path, 
     )
 
 
-def test_a_directory_that_is_gone_does_not_matter_where_another_is_given(
+def test_a_deleted_working_directory_does_not_matter_if_another_one_is_given(
     scripted: Workspace, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
@@ -179,7 +179,7 @@ def test_a_directory_that_is_gone_does_not_matter_where_another_is_given(
     assert scripted.run(str(gone), prefix=["sh", "-c", script]).stdout == "done\n"
 
 
-def test_acp_in_a_terminal_says_who_starts_it(scripted: Workspace) -> None:
+def test_acp_in_a_terminal_says_that_editors_start_it(scripted: Workspace) -> None:
     main, terminal = pty.openpty()
     started = subprocess.Popen(
         [CODE, "acp"],

@@ -47,7 +47,9 @@ REQUESTS: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
 @pytest.mark.parametrize("frontend", ["exec", "mcp-server"])
-def test_what_runs_ends_with_the_agent(workspace: Workspace, frontend: str, signum: signal.Signals) -> None:
+def test_running_commands_end_with_the_agent(
+    workspace: Workspace, frontend: str, signum: signal.Signals
+) -> None:
     arguments = ("exec", *FULL, "go") if frontend == "exec" else ("mcp-server",)
     with subprocess.Popen(
         [CODE, *arguments],
@@ -76,7 +78,7 @@ def test_what_runs_ends_with_the_agent(workspace: Workspace, frontend: str, sign
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("frontend", ["chat", "exec"])
-def test_a_frontend_that_is_to_end_leaves_no_mount_points_behind(
+def test_a_frontend_that_is_told_to_end_leaves_no_mount_points_behind(
     workspace: Workspace, frontend: str, signum: signal.Signals
 ) -> None:
     before = sorted(workspace.directory.iterdir())

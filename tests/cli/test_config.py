@@ -1,13 +1,11 @@
 import json
-import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from support.command import CODE, Workspace
+from support.command import Workspace
 from support.scenario import write_scenario
+from tui.terminal import Terminal
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def test_a_file_that_cannot_be_read_is_reported_in_the_same_words_everywhere(
     assert workspace.run("config", "unset", "model").stderr == words
 
 
-def test_a_wrong_value_is_named_in_the_same_words_everywhere(workspace: Workspace) -> None:
+def test_an_invalid_value_is_reported_in_the_same_words_everywhere(workspace: Workspace) -> None:
     words = "approval_policy is 'x': it must be 'untrusted', 'on-failure', 'on-request' or 'never'"
     assert workspace.run("config", "set", "approval_policy", "x").stderr == f"code: {words}\n"
     assert workspace.run("exec", "-c", "approval_policy=x", "hi").stderr == f"code: -c: {words}\n"
@@ -43,7 +41,9 @@ def test_a_wrong_value_is_named_in_the_same_words_everywhere(workspace: Workspac
     assert f"-c: {unknown}\n" in workspace.run("exec", "-c", "modell=x", "hi").stderr
 
 
-def test_values_are_set_explained_and_removed_and_the_rest_stays(workspace: Workspace, file: Path) -> None:
+def test_values_are_set_explained_and_removed_without_changing_the_rest(
+    workspace: Workspace, file: Path
+) -> None:
     before = file.read_text()
     for key, value in (("limits.max_tool_calls", "5"), ("sandbox_mode", "workspace-write")):
         done = workspace.run("config", "set", key, value)
@@ -74,7 +74,7 @@ def test_options_may_precede_the_command(workspace: Workspace, file: Path, argum
     assert (done.returncode, done.stdout, done.stderr) == (0, "other\n", "")
 
 
-def test_settings_of_the_environment_are_explained(workspace: Workspace, file: Path) -> None:
+def test_settings_from_the_environment_are_explained(workspace: Workspace, file: Path) -> None:
     workspace.environment.update(OPENAI_BASE_URL="http://gateway/v1", CODE_REPLAY="scenario")
     key = "model_providers.openai.base_url"
     assert workspace.run("config", "explain", key).stdout.splitlines() == [
@@ -89,7 +89,7 @@ def test_settings_of_the_environment_are_explained(workspace: Workspace, file: P
     ]
 
 
-def test_a_default_is_called_one(workspace: Workspace, file: Path) -> None:
+def test_a_default_is_shown_as_a_default(workspace: Workspace, file: Path) -> None:
     assert (
         workspace.run("config", "explain", "approval_policy").stdout
         == 'approval_policy = "on-request"  (the default)\n'
@@ -126,7 +126,7 @@ def test_secrets_are_masked(workspace: Workspace, file: Path) -> None:
         (["get", "model", "-p", "nope"], "profile 'nope' is not in the settings file"),
     ],
 )
-def test_a_mistake_is_one_line_and_changes_nothing(
+def test_a_mistake_is_reported_in_one_line_and_changes_nothing(
     workspace: Workspace, file: Path, arguments: list[str], message: str
 ) -> None:
     before = file.read_text()
@@ -137,7 +137,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(
     assert file.read_text() == before
 
 
-def test_the_schema_is_json_and_knows_every_table(workspace: Workspace) -> None:
+def test_the_schema_is_json_and_contains_every_table(workspace: Workspace) -> None:
     schema = json.loads(workspace.run("config", "schema").stdout)
     assert {"model", "profiles", "projects", "mcp_servers"} <= schema["properties"].keys()
 
@@ -162,26 +162,18 @@ def test_settings_of_a_project_are_shown_and_trusted(workspace: Workspace, file:
 
 
 @pytest.mark.parametrize(
-    ("typed", "model"), [(b"y\n", "theirs\n"), (b"maybe\nyes\n", "theirs\n"), (b"n\n", "m\n")]
+    ("typed", "model"), [(["y"], "theirs\n"), (["maybe", "yes"], "theirs\n"), (["n"], "m\n")]
 )
-def test_a_terminal_is_asked(workspace: Workspace, file: Path, typed: bytes, model: str) -> None:
+def test_the_user_is_asked_in_a_terminal(
+    workspace: Workspace, file: Path, typed: list[str], model: str
+) -> None:
     (workspace.directory / ".code").mkdir()
     (workspace.directory / ".code/config.toml").write_text('model = "theirs"\n')
-    main, terminal = pty.openpty()
-    try:
-        asked = subprocess.Popen(
-            [CODE, "config", "trust"],
-            cwd=workspace.directory,
-            env=workspace.environment,
-            stdin=terminal,
-            stdout=subprocess.PIPE,
-        )
-        os.write(main, typed)
-        assert asked.wait(30) == 0
-    finally:
-        asked.stdout and asked.stdout.close()
-        os.close(main)
-        os.close(terminal)
+    terminal = Terminal(workspace, "config", "trust")
+    for line in typed:
+        terminal.until_again("(y yes, n no): ")
+        terminal.type(f"{line}\n")
+    assert terminal.wait() == 0
     assert workspace.run("config", "get", "model").stdout == model
 
 

@@ -121,7 +121,9 @@ def test_a_read_only_home(workspace: Workspace, upstream: ScriptedUpstream, disk
     assert path.read_bytes().count(b"\n") > 5
 
 
-def test_what_is_only_a_cache_may_fail(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_a_cache_that_cannot_be_written_does_no_harm(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
     workspace.configure(upstream.base_url)
     for name in ("sessions-1.sqlite", "history.jsonl"):
         (workspace.home / name).mkdir()
@@ -140,7 +142,7 @@ def test_what_is_only_a_cache_may_fail(workspace: Workspace, upstream: ScriptedU
     assert (listed.returncode, listed.stdout.count("\n")) == (0, 2)
 
 
-def test_a_file_that_may_not_grow_stops_the_turn(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_a_limit_on_file_sizes_stops_the_turn(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(upstream.base_url)
     upstream.add(*(runs(f"seq {number} {number + 1900}", number) for number in range(60)), reply("never"))
     limited = ["bash", "-c", 'ulimit -f 100; exec "$@"', "limited"]
@@ -155,7 +157,7 @@ def test_a_file_that_may_not_grow_stops_the_turn(workspace: Workspace, upstream:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize("line", [2, 6])
-def test_a_disk_that_does_not_answer_ends_the_run_in_time(
+def test_a_disk_that_hangs_ends_the_run_in_time(
     workspace: Workspace, upstream: ScriptedUpstream, line: int
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -185,7 +187,7 @@ def test_a_disk_that_does_not_answer_ends_the_run_in_time(
 @pytest.mark.parametrize(
     ("options", "problem"), [("size=4k", "No space left on device"), ("ro", "Read-only file system")]
 )
-def test_doctor_names_a_disk_that_cannot_be_written(
+def test_doctor_reports_a_disk_that_cannot_be_written(
     workspace: Workspace, disk: Disk, options: str, problem: str
 ) -> None:
     (disk.home / "config.toml").unlink()

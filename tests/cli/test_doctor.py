@@ -30,7 +30,7 @@ def states(workspace: Workspace) -> dict[str, tuple[str, list[str]]]:
     return {check["name"]: (check["state"], check["details"]) for check in report["checks"]}
 
 
-def test_what_works_is_ok(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_working_parts_are_ok(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(
         upstream.base_url, server("listed", sys.executable, "-S", "-m", "mcp_client.servers.listed")
     )
@@ -46,7 +46,7 @@ def test_what_works_is_ok(workspace: Workspace, upstream: ScriptedUpstream) -> N
     assert found["settings"][1][0] == str(workspace.home / "config.toml")
 
 
-def test_what_is_broken_is_named_with_its_reason(workspace: Workspace) -> None:
+def test_broken_parts_are_reported_with_the_reason(workspace: Workspace) -> None:
     workspace.configure("http://127.0.0.1:1/v1", server("absent", "/nowhere/server"))
     del workspace.environment["SCRIPTED_API_KEY"]
     done = workspace.run("doctor")
@@ -58,7 +58,7 @@ def test_what_is_broken_is_named_with_its_reason(workspace: Workspace) -> None:
     assert "/nowhere/server" in broken[2]
 
 
-def test_settings_that_cannot_be_read_are_broken_and_those_unknown_a_warning(workspace: Workspace) -> None:
+def test_unreadable_settings_are_broken_and_unknown_ones_are_a_warning(workspace: Workspace) -> None:
     (workspace.home / "config.toml").write_text("model = ")
     state, details = states(workspace)["settings"]
     assert (state, "config.toml" in details[0]) == ("broken", True)
@@ -76,7 +76,7 @@ def test_settings_that_cannot_be_read_are_broken_and_those_unknown_a_warning(wor
         ([], "warning"),
     ],
 )
-def test_a_sandbox_that_is_not_the_best_is_a_warning_with_the_reasons(
+def test_a_sandbox_other_than_the_best_one_is_a_warning_with_the_reasons(
     monkeypatch: pytest.MonkeyPatch, findings: list[tuple[Mechanism, bool]], state: str
 ) -> None:
     made = tuple(
@@ -115,13 +115,13 @@ def test_a_server_is_started_in_the_directory_of_the_session(workspace: Workspac
     assert (tmp_path / "started-in").read_text() == f"{tmp_path}\n"
 
 
-def test_a_git_that_is_missing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_git_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     seen = checks._git()
     assert (seen.state, seen.details) == ("warning", ("not on PATH: the agent cannot run git commands",))
 
 
-def test_a_home_that_does_not_exist_yet_is_ok_if_it_can_be_made(tmp_path: Path) -> None:
+def test_a_home_that_does_not_exist_yet_is_ok_if_it_can_be_created(tmp_path: Path) -> None:
     report = try_disk(tmp_path / "new" / "home")
     assert report.problem is None
     assert report.free is not None

@@ -70,7 +70,7 @@ def test_a_whole_turn(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     assert found == {"new.txt": "fresh\n", "keep.txt": "two\n", "moved/here.txt": "M\n"}
 
 
-def test_the_requests_field_by_field(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_each_field_of_the_requests(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     prepare(workspace, upstream)
     script_a_whole_turn(upstream)
     assert workspace.run("exec", FULL, "change things").returncode == 0
@@ -193,7 +193,7 @@ def test_the_prompt_comes_from_stdin_and_the_answer_goes_to_a_file(
     assert upstream.requests[0].json["input"][-1]["content"][0]["text"] == "hello\n"
 
 
-def test_without_permission_nothing_runs_and_the_advice_is_given(
+def test_without_permission_nothing_runs_and_the_message_gives_advice(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -218,7 +218,7 @@ def test_without_permission_nothing_runs_and_the_advice_is_given(
     assert (workspace.directory / "keep.txt").read_text() == "one\n"
 
 
-def test_full_auto_applies_patches_inside_and_none_outside(
+def test_full_auto_applies_only_patches_inside_the_workspace(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(
@@ -259,7 +259,7 @@ def test_full_auto_applies_patches_inside_and_none_outside(
         (["exce", "hi"], "did you mean 'exec'?"),
     ],
 )
-def test_a_users_mistake_is_one_clear_line(
+def test_a_mistake_of_the_user_is_reported_in_one_clear_line(
     workspace: Workspace, upstream: ScriptedUpstream, arguments: list[str], expected: str
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -270,7 +270,7 @@ def test_a_users_mistake_is_one_clear_line(
     assert upstream.requests == []
 
 
-def test_writing_needs_a_git_repository_or_the_users_word(
+def test_writing_needs_a_git_repository_or_an_option(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)

@@ -22,12 +22,12 @@ def scripted(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def test_a_message_is_escaped_where_the_output_has_no_such_characters(scripted: Workspace) -> None:
+def test_characters_that_the_output_cannot_encode_are_escaped(scripted: Workspace) -> None:
     scripted.environment["PYTHONIOENCODING"] = "ascii"
     assert scripted.run("exec", "hi").stdout == "h\\xe9llo \\u2603\n"
 
 
-def test_bytes_that_are_not_unicode_are_repaired_in_prompts_and_paths(scripted: Workspace) -> None:
+def test_invalid_unicode_is_repaired_in_prompts_and_paths(scripted: Workspace) -> None:
     directory = os.fsencode(scripted.directory) + b"/d\xff"
     Path(os.fsdecode(directory)).mkdir()
     done = subprocess.run(
@@ -60,7 +60,7 @@ def test_bytes_that_are_not_unicode_are_repaired_in_prompts_and_paths(scripted: 
         (["--output-schema", LONG], {}, "cannot be read: File name too long"),
     ],
 )
-def test_a_path_that_cannot_be_is_one_line(
+def test_an_impossible_path_is_reported_in_one_line(
     scripted: Workspace, arguments: list[str], environment: dict[str, str], expected: str
 ) -> None:
     scripted.environment.update(environment)
@@ -81,7 +81,7 @@ def test_a_path_that_cannot_be_is_one_line(
         ["mcp", "list"],
     ],
 )
-def test_an_output_without_room_is_one_line(scripted: Workspace, arguments: list[str]) -> None:
+def test_a_full_output_is_reported_in_one_line(scripted: Workspace, arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [CODE, *arguments],
@@ -103,7 +103,7 @@ def test_an_output_without_room_is_one_line(scripted: Workspace, arguments: list
 @pytest.mark.parametrize(
     ("name", "reason"), [(".", "is a directory: name a file"), ("no/answer", "/no is not a directory")]
 )
-def test_a_file_for_the_answer_that_cannot_be_made_stops_before_the_model_is_asked(
+def test_an_unwritable_file_for_the_answer_stops_the_run_before_the_model_is_asked(
     scripted: Workspace, name: str, reason: str
 ) -> None:
     done = scripted.run("exec", "-o", str(scripted.directory / name), "hi")

@@ -28,7 +28,7 @@ def test_the_plan_is_printed_and_written_without_its_tags(planning: Workspace) -
     assert "--no-plan" in ran.stderr
 
 
-def test_events_keep_the_message_of_the_model(planning: Workspace) -> None:
+def test_events_contain_the_original_message(planning: Workspace) -> None:
     ran = planning.run("exec", "--plan", "--json", "make it")
     messages = [json.loads(line)["msg"] for line in ran.stdout.splitlines()]
     [message] = [one for one in messages if one["type"] == "agent_message"]

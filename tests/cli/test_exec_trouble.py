@@ -32,7 +32,7 @@ def types(stdout: str) -> list[str]:
         (400, [1], "answered 400"),
     ],
 )
-def test_a_refusal_is_reported_once_and_not_repeated(
+def test_a_refused_request_is_reported_once_and_not_repeated(
     workspace: Workspace, upstream: ScriptedUpstream, status: int, body: dict[str, Any], expected: str
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -44,7 +44,32 @@ def test_a_refusal_is_reported_once_and_not_repeated(
     assert len(upstream.requests) == 1
 
 
-def test_busy_and_broken_responses_are_asked_for_again(
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+@pytest.mark.parametrize("wire", ["responses", "chat"])
+def test_a_response_compressed_in_an_unsupported_format_is_not_retried(
+    workspace: Workspace, upstream: ScriptedUpstream, coding: str, wire: str
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(reply(200, body="\x8b\x00\x80", headers={"Content-Encoding": coding}))
+    done = workspace.run("exec", "-c", f"model_providers.scripted.wire_api={wire}", "hi")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"the server compressed its answer ('{coding}'), although it was asked not to" in done.stderr
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["content_policy_violation", "bio_policy", "invalid_image_format"])
+def test_a_permanent_error_within_a_stream_is_not_retried(
+    workspace: Workspace, upstream: ScriptedUpstream, code: str
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(stream(sse.created(), sse.failed(code, "flagged")))
+    done = workspace.run("exec", "hi")
+    assert done.returncode == 1
+    assert f"({code}: flagged)" in done.stderr
+    assert len(upstream.requests) == 1
+
+
+def test_requests_are_repeated_after_busy_and_broken_responses(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -110,9 +135,7 @@ def test_an_interrupt_ends_the_turn_and_its_command(workspace: Workspace, upstre
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_an_interrupt_ends_a_stream_that_says_nothing(
-    workspace: Workspace, upstream: ScriptedUpstream
-) -> None:
+def test_an_interrupt_ends_a_silent_stream(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(upstream.base_url)
     upstream.add(stream(sse.created(), sse.text_delta("so"), pause(threading.Event())))
     process = workspace.start("exec", "--json", "hi")
@@ -130,7 +153,7 @@ def test_an_interrupt_ends_a_stream_that_says_nothing(
         ("SSL_CERT_FILE", "/no/such/file.pem", "check SSL_CERT_FILE"),
     ],
 )
-def test_a_connection_that_cannot_be_set_up_is_one_line(
+def test_a_failed_connection_is_reported_in_one_line(
     workspace: Workspace, name: str, value: str, expected: str
 ) -> None:
     workspace.configure("https://localhost:9")
@@ -149,7 +172,7 @@ def test_a_connection_that_cannot_be_set_up_is_one_line(
         ('http_headers = { "X-A" = "a\\nb" }', "value of the header 'X-A' contains control characters"),
     ],
 )
-def test_a_header_that_cannot_be_is_one_line_that_does_not_show_it(
+def test_an_invalid_header_is_reported_in_one_line_that_does_not_show_it(
     workspace: Workspace, upstream: ScriptedUpstream, headers: str, expected: str
 ) -> None:
     config = workspace.home / "config.toml"
@@ -164,7 +187,7 @@ def test_a_header_that_cannot_be_is_one_line_that_does_not_show_it(
     assert upstream.requests == []
 
 
-def test_a_provider_that_breaks_an_item_is_asked_again(
+def test_the_request_is_repeated_after_a_broken_item(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)

@@ -40,7 +40,7 @@ def events(output: str, kind: str) -> list[dict[str, Any]]:
     return [message for message in messages if message["type"] == kind]
 
 
-def test_a_killed_key_proxy_is_an_error_that_ends_the_turn(
+def test_a_killed_key_proxy_ends_the_turn_with_an_error(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -64,7 +64,7 @@ def test_a_killed_key_proxy_is_an_error_that_ends_the_turn(
 
 
 @pytest.mark.parametrize("cut", range(6))
-def test_a_stream_cut_after_any_event_loses_and_repeats_nothing(
+def test_a_stream_that_is_cut_after_any_event_loses_and_repeats_nothing(
     workspace: Workspace, upstream: ScriptedUpstream, cut: int
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -83,7 +83,7 @@ def test_a_stream_cut_after_any_event_loses_and_repeats_nothing(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_provider_that_never_recovers_is_given_up(
+def test_the_turn_ends_with_an_error_if_a_provider_never_recovers(
     workspace: Workspace, upstream: ScriptedUpstream, status: int
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -95,7 +95,7 @@ def test_a_provider_that_never_recovers_is_given_up(
     assert done.stderr.splitlines()[-1].endswith("(gave up after 5 attempts)")
 
 
-def test_an_upstream_that_accepts_and_never_answers_is_given_up(workspace: Workspace) -> None:
+def test_the_turn_ends_with_an_error_if_an_upstream_never_answers(workspace: Workspace) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -188,7 +188,7 @@ def test_a_hang_up_ends_the_run_and_the_session_can_be_resumed(
 
 
 @pytest.mark.parametrize("options", [("--json",), ()])
-def test_a_reader_that_leaves_ends_the_run_silently(
+def test_the_run_ends_silently_if_its_reader_exits(
     workspace: Workspace, upstream: ScriptedUpstream, options: tuple[str, ...]
 ) -> None:
     workspace.configure(upstream.base_url)

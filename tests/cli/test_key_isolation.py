@@ -44,7 +44,7 @@ def proxies(parent: int) -> list[psutil.Process]:
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root on Linux reads the memory")
 @pytest.mark.parametrize(("mode", "copies"), [("always", "found 0 in"), ("never", "found [1-9][0-9]* in")])
-def test_the_key_is_in_the_request_and_not_in_the_engine(
+def test_the_request_contains_the_key_and_the_engine_does_not(
     workspace: Workspace, upstream: ScriptedUpstream, mode: str, copies: str
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -100,7 +100,7 @@ def test_a_command_without_a_sandbox_cannot_read_the_engines_memory(
     assert output == f"mem {seen}\nenviron {seen}\nmaps {seen}\n"
 
 
-def test_the_process_ends_with_the_engine_however_that_ends(
+def test_the_process_ends_with_the_engine_however_the_engine_ends(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -117,7 +117,7 @@ def test_the_process_ends_with_the_engine_however_that_ends(
     proxy.wait(10)
 
 
-def test_a_key_that_cannot_be_one_is_one_line_without_the_key(
+def test_an_invalid_key_is_reported_in_one_line_without_the_key(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -139,7 +139,7 @@ def test_a_missing_key_is_reported_before_anything_starts(
     assert "set the environment variable SCRIPTED_API_KEY" in done.stderr
 
 
-def test_errors_of_the_provider_are_reported_as_without_it(
+def test_provider_errors_are_reported_as_without_the_proxy(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -150,14 +150,14 @@ def test_errors_of_the_provider_are_reported_as_without_it(
     assert "Check the API key in SCRIPTED_API_KEY" in done.stderr
 
 
-def test_a_wrong_mode_is_refused(workspace: Workspace) -> None:
+def test_an_invalid_mode_is_rejected(workspace: Workspace) -> None:
     done = workspace.run("exec", "-c", "key_isolation=sometimes", "hi")
     assert done.returncode == 2
     assert "key_isolation" in done.stderr
     assert not Path(workspace.home / "log").exists()
 
 
-def test_the_proxy_is_a_command_too(workspace: Workspace) -> None:
+def test_the_proxy_is_also_a_command(workspace: Workspace) -> None:
     usage = workspace.run("responses-api-proxy", "--help")
     assert (usage.returncode, usage.stderr) == (0, "")
     assert "--upstream-url" in usage.stdout
@@ -168,7 +168,7 @@ def test_the_proxy_is_a_command_too(workspace: Workspace) -> None:
     assert json.loads(done.stdout)["port"]
 
 
-def test_a_provider_that_is_down_is_named_and_not_the_proxy(workspace: Workspace) -> None:
+def test_an_unreachable_provider_is_named_instead_of_the_proxy(workspace: Workspace) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
@@ -187,7 +187,7 @@ def test_a_provider_that_is_down_is_named_and_not_the_proxy(workspace: Workspace
         ("always", "the proxy 127.0.0.1:1 cannot be reached: Connection refused"),
     ],
 )
-def test_a_proxy_to_the_internet_that_is_down_is_named_without_its_password(
+def test_an_unreachable_internet_proxy_is_named_without_its_password(
     workspace: Workspace, mode: str, words: str
 ) -> None:
     workspace.configure("https://api.example.invalid/v1")

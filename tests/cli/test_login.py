@@ -23,7 +23,7 @@ def keyless(workspace: Workspace, upstream: ScriptedUpstream) -> Workspace:
 
 @pytest.mark.parametrize("isolation", ["auto", "always", "never"])
 @pytest.mark.parametrize("wire", ["responses", "chat"])
-def test_a_saved_key_is_sent_and_no_command_sees_it(
+def test_a_saved_key_is_sent_and_hidden_from_commands(
     keyless: Workspace, upstream: ScriptedUpstream, isolation: str, wire: str
 ) -> None:
     if (isolation, wire) == ("always", "chat"):
@@ -45,7 +45,9 @@ def test_a_saved_key_is_sent_and_no_command_sees_it(
     assert SAVED not in done.stdout + done.stderr
 
 
-def test_the_environment_goes_before_it(keyless: Workspace, upstream: ScriptedUpstream) -> None:
+def test_the_environment_takes_precedence_over_the_saved_key(
+    keyless: Workspace, upstream: ScriptedUpstream
+) -> None:
     keyless.environment["SCRIPTED_API_KEY"] = KEY
     saved = keyless.run("login", "--with-api-key", stdin=SAVED)
     assert saved.stderr == "SCRIPTED_API_KEY is set in your environment, and takes precedence\n"
@@ -74,7 +76,7 @@ def test_the_status_says_where_the_key_is_and_never_shows_it(keyless: Workspace)
 
 
 @pytest.mark.parametrize("command", [("login",), ("acp", "login"), ("acp", "-m", "x", "login")])
-def test_a_key_is_typed_without_being_shown(keyless: Workspace, command: tuple[str, ...]) -> None:
+def test_a_key_is_typed_without_echo(keyless: Workspace, command: tuple[str, ...]) -> None:
     terminal = Terminal(keyless, *command, columns=100)
     terminal.until("API key for Scripted (it is not shown): ")
     terminal.type(f"{SAVED}\n")
@@ -85,7 +87,7 @@ def test_a_key_is_typed_without_being_shown(keyless: Workspace, command: tuple[s
 
 
 @pytest.mark.parametrize(("typed", "code"), [("\n", 2), ("\x04", 2), ("a b\n", 2), ("\x03", 130)])
-def test_what_is_not_a_key_is_one_line(keyless: Workspace, typed: str, code: int) -> None:
+def test_an_invalid_key_is_reported_in_one_line(keyless: Workspace, typed: str, code: int) -> None:
     terminal = Terminal(keyless, "login", columns=100)
     terminal.until("(it is not shown): ")
     terminal.type(typed)
@@ -108,7 +110,7 @@ def test_what_is_not_a_key_is_one_line(keyless: Workspace, typed: str, code: int
         (("login", "-c", "nonsense"), "", "nonsense"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_an_impossible_request_is_reported_in_one_line(
     keyless: Workspace, arguments: tuple[str, ...], stdin: str, problem: str
 ) -> None:
     done = keyless.run(*arguments, stdin=stdin)
@@ -118,13 +120,13 @@ def test_what_cannot_be_done_is_one_line(
     assert not (keyless.home / FILE).exists()
 
 
-def test_a_key_does_not_come_from_an_argument(keyless: Workspace) -> None:
+def test_a_key_cannot_be_an_argument(keyless: Workspace) -> None:
     done = keyless.run("login", "--api-key", SAVED)
     assert done.returncode == 2
     assert SAVED not in done.stderr
 
 
-def test_options_choose_the_provider(keyless: Workspace) -> None:
+def test_options_select_the_provider(keyless: Workspace) -> None:
     openrouter = ("-c", "model_provider=openrouter")
     keyless.run("login", *openrouter, "--with-api-key", stdin=SAVED)
     assert (keyless.home / "keys/OPENROUTER_API_KEY").read_text() == SAVED

@@ -22,7 +22,7 @@ def config(workspace: Workspace) -> Path:
     return path
 
 
-def test_a_server_is_added_tried_and_removed_and_the_rest_of_the_file_stays(
+def test_a_server_is_added_tested_and_removed_without_changing_the_rest_of_the_file(
     workspace: Workspace, config: Path
 ) -> None:
     before = config.read_text()
@@ -46,7 +46,7 @@ def test_a_server_that_is_replaced_is_reported_as_replaced(workspace: Workspace,
     assert done.stdout.startswith(f"added new to {config}")
 
 
-def test_listing_and_showing_mask_what_may_be_secret(workspace: Workspace, config: Path) -> None:
+def test_possible_secrets_are_masked(workspace: Workspace, config: Path) -> None:
     workspace.run(
         "mcp", "add", "keyed", "--env", "TOKEN=hush", "--env-var", "HOME", "--", "prog", "-x", "a b"
     )
@@ -69,7 +69,7 @@ def test_listing_and_showing_mask_what_may_be_secret(workspace: Workspace, confi
     assert 'TOKEN = "hush"' in config.read_text()
 
 
-def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace) -> None:
+def test_a_new_settings_file_is_readable_only_by_its_owner(workspace: Workspace) -> None:
     assert "add one with" in workspace.run("mcp", "list").stdout
     assert workspace.run("mcp", "add", "web", "--url", "https://example.org/mcp").returncode == 0
     path = workspace.home / "config.toml"
@@ -100,7 +100,7 @@ def test_a_mistake_is_reported_and_changes_nothing(
     assert config.read_bytes() == before
 
 
-def test_a_server_that_does_not_work_is_one_message(workspace: Workspace, config: Path) -> None:
+def test_a_server_that_does_not_work_is_reported_in_one_message(workspace: Workspace, config: Path) -> None:
     workspace.run("mcp", "add", "absent", "--", "no-such-program")
     for name, message in (("absent", "no-such-program"), ("old", "connection")):
         done = workspace.run("mcp", "test", name)
@@ -111,7 +111,7 @@ def test_a_server_that_does_not_work_is_one_message(workspace: Workspace, config
     assert config.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(workspace: Workspace) -> None:
+def test_an_unwritable_directory_is_reported_in_one_line(workspace: Workspace) -> None:
     # Not even root makes files there.
     (workspace.home / "config.toml").symlink_to("/proc/self/fd/none/config.toml")
     done = workspace.run("mcp", "add", "x", "--", "y")
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(workspace: Workspace) -> No
     assert "config.toml cannot be written" in done.stderr
 
 
-def test_settings_of_codex_are_carried_over_when_ours_begin(workspace: Workspace, tmp_path: Path) -> None:
+def test_codex_settings_are_carried_over_to_a_new_settings_file(workspace: Workspace, tmp_path: Path) -> None:
     del workspace.environment["CODE_HOME"]
     workspace.environment["HOME"] = str(tmp_path)
     (tmp_path / ".codex").mkdir()
@@ -138,7 +138,9 @@ def test_settings_of_codex_are_carried_over_when_ours_begin(workspace: Workspace
     ],
     ids=["inline", "in two places"],
 )
-def test_a_server_is_added_to_settings_of_any_shape(workspace: Workspace, config: Path, before: str) -> None:
+def test_a_server_can_be_added_to_settings_of_any_shape(
+    workspace: Workspace, config: Path, before: str
+) -> None:
     config.write_text(before)
     added = workspace.run("mcp", "add", "new", "--env", "K=V", "--", "p")
     assert (added.returncode, added.stderr) == (0, "")
@@ -155,7 +157,7 @@ def test_a_server_is_added_to_settings_of_any_shape(workspace: Workspace, config
         ("mcp_servers = 3\n", "mcp_servers is 3: it must be a table"),
     ],
 )
-def test_an_edit_that_would_change_more_is_refused(
+def test_an_edit_that_would_change_more_is_rejected(
     workspace: Workspace, config: Path, settings: str, message: str
 ) -> None:
     config.write_text(settings)
@@ -191,7 +193,7 @@ def test_signing_in_and_out(workspace: Workspace, tmp_path: Path) -> None:
         assert workspace.run("mcp", "test", "guarded").returncode == 1
 
 
-def test_there_is_nothing_to_sign_in_to_at_a_program(workspace: Workspace) -> None:
+def test_signing_in_to_a_program_is_an_error(workspace: Workspace) -> None:
     workspace.run("mcp", "add", "mine", "--", "prog")
     done = workspace.run("mcp", "login", "mine")
     assert done.returncode == 1

@@ -39,13 +39,13 @@ def prompt_in(output: bytes) -> str:
     return str(items[-1]["text"])
 
 
-def test_what_is_piped_in_follows_the_prompt(scripted: Workspace) -> None:
+def test_piped_input_follows_the_prompt(scripted: Workspace) -> None:
     done = run(scripted, "review", data=b"+ a line\n- another\n")
     assert prompt_in(done.stdout) == "review\n\n<stdin>\n+ a line\n- another\n</stdin>"
     assert done.stderr == b""
 
 
-def test_a_file_as_input_follows_the_prompt(scripted: Workspace, tmp_path: Path) -> None:
+def test_input_from_a_file_follows_the_prompt(scripted: Workspace, tmp_path: Path) -> None:
     (tmp_path / "diff").write_text("+ x\n")
     with (tmp_path / "diff").open("rb") as file:
         assert prompt_in(run(scripted, "review", data=file.fileno()).stdout).endswith(
@@ -54,11 +54,11 @@ def test_a_file_as_input_follows_the_prompt(scripted: Workspace, tmp_path: Path)
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\n", subprocess.DEVNULL], ids=["empty", "blank", "null device"])
-def test_empty_input_leaves_the_prompt_alone(scripted: Workspace, data: bytes | int) -> None:
+def test_empty_input_does_not_change_the_prompt(scripted: Workspace, data: bytes | int) -> None:
     assert prompt_in(run(scripted, "review", data=data).stdout) == "review"
 
 
-def test_an_open_pipe_without_a_writer_does_not_hold_the_prompt_up(scripted: Workspace) -> None:
+def test_an_open_pipe_without_a_writer_does_not_delay_the_prompt(scripted: Workspace) -> None:
     reading, writing = os.pipe()
     try:
         started = time.monotonic()
@@ -68,7 +68,7 @@ def test_an_open_pipe_without_a_writer_does_not_hold_the_prompt_up(scripted: Wor
         os.close(reading)
         os.close(writing)
     assert prompt_in(done.stdout) == "review"
-    assert b"nothing came on standard input" in done.stderr
+    assert b"standard input was silent" in done.stderr
     assert took > 9
 
 
@@ -83,7 +83,7 @@ def test_an_open_pipe_without_a_writer_does_not_hold_the_prompt_up(scripted: Wor
     ],
     ids=["UTF-8", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "UTF-32 BE"],
 )
-def test_a_byte_order_mark_names_the_encoding(scripted: Workspace, data: bytes) -> None:
+def test_a_byte_order_mark_determines_the_encoding(scripted: Workspace, data: bytes) -> None:
     assert prompt_in(run(scripted, "-", data=data).stdout) == "größe"
 
 
@@ -100,7 +100,7 @@ def test_a_byte_order_mark_names_the_encoding(scripted: Workspace, data: bytes) 
     ],
 )
 @pytest.mark.parametrize("prompt", [("-",), ("review",)], ids=["alone", "beside a prompt"])
-def test_what_is_not_text_is_refused(
+def test_binary_input_is_rejected(
     scripted: Workspace, data: bytes, problem: bytes, prompt: tuple[str, ...]
 ) -> None:
     if prompt == ("review",) and problem == b"the prompt is empty":
@@ -111,7 +111,7 @@ def test_what_is_not_text_is_refused(
 
 
 @pytest.mark.parametrize("command", [["exec", "--json"], ["exec", "resume", "--last", "--json"]])
-def test_a_prompt_is_read_as_utf_8_where_the_locale_is_ascii(scripted: Workspace, command: list[str]) -> None:
+def test_a_prompt_is_read_as_utf_8_in_an_ascii_locale(scripted: Workspace, command: list[str]) -> None:
     responses = [[sse.message("done"), sse.completed()]] * 2
     scripted.environment["CODE_REPLAY"] = str(write_scenario(scripted.home, responses))
     assert scripted.run("exec", "first").returncode == 0
@@ -120,7 +120,7 @@ def test_a_prompt_is_read_as_utf_8_where_the_locale_is_ascii(scripted: Workspace
     assert prompt_in(done.stdout.encode()) == "größe \u2603"
 
 
-def test_the_chat_reads_its_first_prompt_as_utf_8_where_the_locale_is_ascii(scripted: Workspace) -> None:
+def test_the_chat_reads_its_first_prompt_as_utf_8_in_an_ascii_locale(scripted: Workspace) -> None:
     scripted.environment.update({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
     assert scripted.run("chat", "größe").returncode == 0
     [record] = (scripted.home / "sessions").rglob("rollout-*.jsonl")

@@ -54,7 +54,7 @@ def workspace(tmp_path: Path, upstream: ScriptedUpstream) -> Workspace:
         (stream(sse.created(), b'event: error\ndata: {"error": "no room"}\n\n'), "no room"),
     ],
 )
-def test_the_providers_own_words_are_shown(
+def test_the_providers_own_error_message_is_shown(
     workspace: Workspace, upstream: ScriptedUpstream, answer: Reply, words: str
 ) -> None:
     upstream.add(answer)
@@ -66,7 +66,7 @@ def test_the_providers_own_words_are_shown(
     assert len(upstream.requests) == 1
 
 
-def test_a_whole_response_instead_of_a_stream_is_taken(
+def test_a_whole_response_instead_of_a_stream_is_accepted(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     body = {"object": "response", "status": "completed", "output": [sse.message("whole")["item"]]}
@@ -76,7 +76,7 @@ def test_a_whole_response_instead_of_a_stream_is_taken(
 
 
 @pytest.mark.parametrize("isolation", ["always", "never"])
-def test_a_certificate_that_is_not_trusted_is_reported_at_once(
+def test_an_untrusted_certificate_is_reported_immediately(
     workspace: Workspace, tmp_path: Path, isolation: str
 ) -> None:
     subprocess.run(
@@ -157,7 +157,7 @@ def test_a_proxy_is_used_with_and_without_key_isolation(
 
 
 @pytest.mark.parametrize("isolation", ["always", "never"])
-def test_hosts_without_a_proxy_are_asked_directly(workspace: Workspace, isolation: str) -> None:
+def test_hosts_without_a_proxy_are_reached_directly(workspace: Workspace, isolation: str) -> None:
     workspace.configure("https://up.invalid/v1")
     workspace.environment.update(ALL_PROXY="http://127.0.0.1:9", NO_PROXY="invalid")
     done = workspace.run("exec", *RETRIES, "-c", f"key_isolation={isolation}", "hi")
@@ -174,7 +174,7 @@ def test_hosts_without_a_proxy_are_asked_directly(workspace: Workspace, isolatio
         ("nonsense://x", "ALL_PROXY is not of the form"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_one_line(
+def test_an_unusable_proxy_is_reported_in_one_line(
     workspace: Workspace, value: str, words: str, isolation: str
 ) -> None:
     workspace.configure("https://up.invalid/v1")
@@ -186,7 +186,7 @@ def test_a_proxy_that_cannot_be_used_is_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_this_machine_is_asked_without_a_proxy(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_this_machine_is_reached_without_a_proxy(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.environment["ALL_PROXY"] = "socks5://127.0.0.1:9"
     upstream.add(stream(sse.created(), sse.message("hi"), sse.completed()))
     done = workspace.run("exec", "hi")
@@ -204,7 +204,7 @@ def test_this_machine_is_asked_without_a_proxy(workspace: Workspace, upstream: S
         ("", None, "cannot be read: Is a directory"),
     ],
 )
-def test_an_image_that_cannot_be_sent_fails_before_anything_is(
+def test_an_image_that_cannot_be_sent_fails_before_anything_is_sent(
     workspace: Workspace, upstream: ScriptedUpstream, name: str, data: bytes | None, words: str
 ) -> None:
     path = workspace.directory / name
@@ -217,7 +217,7 @@ def test_an_image_that_cannot_be_sent_fails_before_anything_is(
     assert upstream.requests == []
 
 
-def test_an_image_is_sent_with_its_own_type(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_an_image_is_sent_with_its_actual_type(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     path = workspace.directory / "picture.txt"
     path.write_bytes(pictures.jpeg())
     upstream.add(stream(sse.created(), sse.message("seen"), sse.completed()))
@@ -227,7 +227,7 @@ def test_an_image_is_sent_with_its_own_type(workspace: Workspace, upstream: Scri
 
 
 @pytest.mark.parametrize("by", ["file", "option", "profile"])
-def test_a_scenario_wins_over_every_provider_and_sends_nothing(
+def test_a_scenario_overrides_every_provider_and_sends_nothing(
     workspace: Workspace, upstream: ScriptedUpstream, by: str
 ) -> None:
     scenario = workspace.home / "scenario.jsonl"
@@ -246,7 +246,7 @@ def test_a_scenario_wins_over_every_provider_and_sends_nothing(
 
 
 @pytest.mark.parametrize("key", ["model_verbosity", "model_text_verbosity"])
-def test_verbosity_reaches_a_model_that_has_it(
+def test_verbosity_is_sent_to_a_model_that_supports_it(
     workspace: Workspace, upstream: ScriptedUpstream, key: str
 ) -> None:
     end = stream(sse.created(), sse.message("hi"), sse.completed())

@@ -42,7 +42,7 @@ def test_the_first_request_is_small(
 
 
 @WIRES
-def test_many_tools_of_a_server_add_little_to_it(
+def test_many_server_tools_add_little_to_the_first_request(
     workspace: Workspace, upstream: ScriptedUpstream, api: str, model: str
 ) -> None:
     workspace.configure(upstream.base_url)

@@ -35,7 +35,7 @@ def run(
     )
 
 
-def test_without_a_command_it_says_what_there_is(tmp_path: Path) -> None:
+def test_without_a_command_it_reports_the_mechanisms(tmp_path: Path) -> None:
     assert run(tmp_path).stdout == f"{detect()}\n"
 
 
@@ -49,7 +49,7 @@ def test_a_command_runs_confined_with_its_own_input(tmp_path: Path) -> None:
 
 @confined
 @pytest.mark.parametrize("mechanism", ["bwrap", "landlock"])
-def test_the_working_directory_is_writable_in_that_mode(tmp_path: Path, mechanism: str) -> None:
+def test_the_working_directory_is_writable_under_workspace_write(tmp_path: Path, mechanism: str) -> None:
     found = find("bwrap" if mechanism == "bwrap" else "landlock")
     if found.sandbox is None:
         pytest.skip(found.detail)
@@ -84,7 +84,7 @@ def test_the_working_directory_is_writable_in_that_mode(tmp_path: Path, mechanis
         (["-C", "/no/such/place", "ls"], 2, "not a directory"),
     ],
 )
-def test_what_cannot_be_done_is_reported(
+def test_an_impossible_request_is_reported(
     tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     if detect().sandbox is None and code == 127:

@@ -37,7 +37,7 @@ def sent(upstream: ScriptedUpstream) -> str:
 
 
 @pytest.mark.parametrize("typed", ["/mcp:notes:greet Ada L.", "  /mcp:notes:greet who='Ada L.'\n"])
-def test_exec_sends_the_prompt_that_a_server_gives(
+def test_exec_sends_the_prompt_that_a_server_returns(
     notes: Workspace, upstream: ScriptedUpstream, typed: str
 ) -> None:
     done = notes.run("exec", typed)
@@ -59,7 +59,7 @@ def test_exec_sends_the_prompt_that_a_server_gives(
         ("/mcp:notes:greet", "the prompt 'greet' of the MCP server 'notes' needs who: type who [how] after"),
     ],
 )
-def test_exec_says_what_is_wrong_and_asks_no_model(
+def test_exec_reports_a_mistake_without_asking_the_model(
     notes: Workspace, upstream: ScriptedUpstream, typed: str, problem: str
 ) -> None:
     done = notes.run("exec", typed)
@@ -68,7 +68,7 @@ def test_exec_says_what_is_wrong_and_asks_no_model(
     assert upstream.requests == []
 
 
-def test_exec_without_servers_says_so(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_exec_reports_that_there_are_no_servers(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(upstream.base_url)
     done = workspace.run("exec", "/mcp:notes:greet Ada")
     assert (done.returncode, done.stdout) == (2, "")
@@ -78,14 +78,14 @@ def test_exec_without_servers_says_so(workspace: Workspace, upstream: ScriptedUp
 @pytest.mark.parametrize(
     "typed", ["/mcp is a command", "/mcp:", "see /mcp:notes:greet", "/usr/bin is a folder"]
 )
-def test_what_only_resembles_such_a_command_goes_to_the_model(
+def test_text_that_only_resembles_a_command_goes_to_the_model(
     notes: Workspace, upstream: ScriptedUpstream, typed: str
 ) -> None:
     assert notes.run("exec", typed).returncode == 0
     assert typed in sent(upstream)
 
 
-def test_the_chat_lists_and_sends_them(notes: Workspace, upstream: ScriptedUpstream) -> None:
+def test_the_chat_lists_and_sends_server_prompts(notes: Workspace, upstream: ScriptedUpstream) -> None:
     terminal = Terminal(notes, columns=200)
     terminal.until("\n> ")
     terminal.type("/prompts\r")

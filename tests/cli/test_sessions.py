@@ -82,7 +82,7 @@ def test_exec_resume_continues_with_the_same_prefix(workspace: Workspace, upstre
         (("sessions", "delete"), "Missing argument"),
     ],
 )
-def test_mistakes_in_the_words_are_one_line(
+def test_mistakes_on_the_command_line_are_reported_in_one_line(
     workspace: Workspace, arguments: tuple[str, ...], message: str
 ) -> None:
     done = workspace.run(*arguments)
@@ -105,14 +105,14 @@ def test_mistakes_in_the_words_are_one_line(
         ("sessions", "list", "--cursor", "nonsense"),
     ],
 )
-def test_a_session_that_does_not_exist_is_one_line(workspace: Workspace, arguments: tuple[str, ...]) -> None:
+def test_an_unknown_session_is_reported_in_one_line(workspace: Workspace, arguments: tuple[str, ...]) -> None:
     done = workspace.run(*arguments)
     assert done.returncode == 1
     assert done.stderr.startswith("code: ")
     assert done.stderr.count("\n") == 1
 
 
-def test_a_session_that_begins_with_a_book_is_listed(
+def test_a_session_that_begins_with_a_huge_prompt_is_listed(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     upstream.add(text_reply("short"), text_reply("long"), text_reply("and so on"))
@@ -150,7 +150,7 @@ def test_a_killed_session_can_be_continued(workspace: Workspace, upstream: Scrip
     assert json.dumps(inputs(upstream)[-1]).count("was cut off") == 1
 
 
-def test_a_session_that_is_open_is_refused_with_its_holder(
+def test_an_open_session_is_refused_with_the_name_of_its_holder(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     upstream.add(runs("bash", "-c", "touch started; sleep 60"), text_reply("copied"))
@@ -241,13 +241,13 @@ def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedU
     upstream.add(runs("bash", "-c", "echo new > kept; echo x > made"), text_reply("done"), text_reply("ok"))
     ok(workspace.run("exec", FULL, "go"))
     requests = len(upstream.requests)
-    assert "undid 2 files of go" in ok(workspace.run("undo"))
+    assert "undid changes to 2 files (go)" in ok(workspace.run("undo"))
     assert (kept.read_text(), made.exists()) == ("old", False)
     again = workspace.run("undo")
     assert (again.returncode, "nothing to undo" in again.stderr) == (1, True)
     kept.write_text("mine")
     shown = ok(workspace.run("redo", "--last"))
-    assert "brought back 1 file of go" in shown
+    assert "redid changes to 1 file (go)" in shown
     assert f"left alone: {kept}: it has changed since" in shown
     assert (kept.read_text(), made.read_text()) == ("mine", "x\n")
     assert len(upstream.requests) == requests
@@ -255,7 +255,7 @@ def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedU
     assert json.dumps(inputs(upstream)[-1]).count("<files_restored>") == 2
 
 
-def test_undo_elsewhere_takes_the_advice_of_its_error(
+def test_undo_in_another_directory_works_as_its_error_advises(
     workspace: Workspace, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     upstream.add(runs("bash", "-c", "echo x > made"), text_reply("done"))
@@ -263,8 +263,8 @@ def test_undo_elsewhere_takes_the_advice_of_its_error(
     elsewhere = replace(workspace, directory=tmp_path)
     refused = elsewhere.run("undo")
     assert (refused.returncode, "use --all for other directories" in refused.stderr) == (1, True)
-    assert "undid 1 file of go" in ok(elsewhere.run("undo", "--all"))
-    assert "brought back 1 file of go" in ok(elsewhere.run("redo", "--all"))
+    assert "undid changes to 1 file (go)" in ok(elsewhere.run("undo", "--all"))
+    assert "redid changes to 1 file (go)" in ok(elsewhere.run("redo", "--all"))
 
 
 def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: ScriptedUpstream) -> None:
@@ -294,7 +294,7 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     ]
     shown = ok(workspace.run("chat", FULL, stdin="".join(f"{line}\n" for line in typed)))
     assert "sandbox:    danger-full-access" in shown
-    assert "undid 1 file\n" in shown
+    assert "undid changes to 1 file\n" in shown
     assert not (workspace.directory / "made").exists()
     assert "there is no command /nonsense" in shown
     assert "takes a number" in shown
@@ -354,7 +354,7 @@ def test_resume_without_a_session_lets_the_user_choose(workspace: Workspace) -> 
     assert terminal.wait() == 1
 
 
-def test_a_home_that_cannot_be_written(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_an_unwritable_home(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     (workspace.home / "locks").write_text("not a directory")
     done = workspace.run("exec", "go")
     assert done.returncode == 1
@@ -370,9 +370,7 @@ def test_a_home_that_cannot_be_written(workspace: Workspace, upstream: ScriptedU
     assert ok(workspace.run("exec", "--ephemeral", "go")) == "not recorded\n"
 
 
-def test_an_index_that_cannot_be_written_is_done_without(
-    workspace: Workspace, upstream: ScriptedUpstream
-) -> None:
+def test_sessions_work_without_a_writable_index(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     upstream.add(text_reply("one"), text_reply("two"))
     (workspace.home / "sessions-1.sqlite").mkdir()
     ok(workspace.run("exec", "go"))
@@ -380,7 +378,7 @@ def test_an_index_that_cannot_be_written_is_done_without(
     assert ok(workspace.run("exec", "resume", "--last", "on")) == "two\n"
 
 
-def test_a_refused_request_can_be_sent_again(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_a_refused_request_can_be_repeated(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     upstream.add(reply(400, body={"error": {"message": "not today"}}), text_reply("fine"))
     assert workspace.run("exec", "go").returncode == 1
     assert ok(workspace.run("exec", "resume", "--last", "again")) == "fine\n"

@@ -67,7 +67,7 @@ def message(workspace: Workspace) -> str:
 @pytest.mark.usefixtures("message")
 @pytest.mark.parametrize("only", ["", "stdout", "stderr"])
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_a_message_does_not_drive_the_terminal(
+def test_a_message_does_not_control_the_terminal(
     workspace: Workspace, only: str, options: tuple[str, ...]
 ) -> None:
     shown = on_terminal(workspace, "exec", *options, "go", only=only)
@@ -105,7 +105,7 @@ def test_a_message_in_a_pipe_is_what_the_model_wrote(workspace: Workspace, messa
         ("apply-patch", EVIL),
     ],
 )
-def test_no_command_passes_on_what_it_was_given(workspace: Workspace, arguments: tuple[str, ...]) -> None:
+def test_no_command_prints_its_arguments_unescaped(workspace: Workspace, arguments: tuple[str, ...]) -> None:
     escaped = (
         EVIL.replace("\x1b", "\\u001b")
         .replace("\x07", "\\u0007")
@@ -121,14 +121,16 @@ def test_no_command_passes_on_what_it_was_given(workspace: Workspace, arguments:
 
 
 @pytest.mark.parametrize("line", ['model = "{}', "{}", '[model_providers.p]\nbase_url = "{}"', '"{}" = 1'])
-def test_an_error_in_the_settings_does_not_drive_the_terminal(workspace: Workspace, line: str) -> None:
+def test_an_error_in_the_settings_does_not_control_the_terminal(workspace: Workspace, line: str) -> None:
     (workspace.home / "config.toml").write_text('model_provider = "p"\n' + line.format("\u202e\x9b2J"))
     shown = on_terminal(workspace, "exec", "go")
     assert controls(shown) == set()
     assert "code:" in shown
 
 
-def test_a_log_line_is_one_line_that_drives_no_terminal(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_log_line_is_one_line_that_does_not_control_the_terminal(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     code = (
         "import logging, os\n"
         "from code_core.logs import configure_logging\n"

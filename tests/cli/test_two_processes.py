@@ -72,7 +72,7 @@ def running(workspace: Workspace, upstream: ScriptedUpstream) -> Iterator[subpro
     process.communicate()
 
 
-def test_cleaning_leaves_what_a_running_session_uses(
+def test_cleaning_keeps_what_a_running_session_uses(
     workspace: Workspace, upstream: ScriptedUpstream, running: subprocess.Popen[str]
 ) -> None:
     home = workspace.home
@@ -106,10 +106,10 @@ def test_cleaning_leaves_what_a_running_session_uses(
 
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert "undid 1 file" in workspace.run("undo", session).stdout
+    assert "undid changes to 1 file" in workspace.run("undo", session).stdout
 
 
-def test_a_home_that_cannot_lock(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+def test_a_home_without_file_locks(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     def code(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(LOCKLESS), *arguments],

@@ -26,7 +26,7 @@ def classes(decorator: Callable[[type[Any]], type[Any]]) -> dict[str, type[Any]]
 
     @decorator
     class Named(Point):
-        """A field more."""
+        """One more field."""
 
         label: str = field(default="", kw_only=True)
 
@@ -36,7 +36,7 @@ def classes(decorator: Callable[[type[Any]], type[Any]]) -> dict[str, type[Any]]
 
     @decorator
     class Checked:
-        """Looks at what it was made of."""
+        """Validates its fields."""
 
         size: int
         double: int = field(init=False, default=0)
@@ -72,7 +72,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "arguments", "named"), CALLS)
-def test_objects_are_made_shown_and_hashed_alike(name: str, arguments: Any, named: Any) -> None:
+def test_objects_are_created_shown_and_hashed_alike(name: str, arguments: Any, named: Any) -> None:
     made: list[Any] = [kinds[name](*arguments, **named) for kinds in (OURS, THEIRS)]
     ours, theirs = made
     values = [{part.name: getattr(one, part.name) for part in fields(one)} for one in made]
@@ -99,7 +99,7 @@ def test_objects_are_compared_alike(kinds: dict[str, type[Any]]) -> None:
 
 
 @pytest.mark.parametrize("kinds", [OURS, THEIRS])
-def test_wrong_arguments_are_refused_alike(kinds: dict[str, type[Any]]) -> None:
+def test_invalid_arguments_are_rejected_alike(kinds: dict[str, type[Any]]) -> None:
     wrong: list[Any] = [((), {}), ((1, 2, [], "", 5), {}), ((1,), {"z": 1}), ((1,), {"x": 1})]
     for arguments, named in wrong:
         with pytest.raises(TypeError, match=r"Point\.__init__\(\)"):
@@ -108,7 +108,7 @@ def test_wrong_arguments_are_refused_alike(kinds: dict[str, type[Any]]) -> None:
 
 
 @pytest.mark.parametrize("kinds", [OURS, THEIRS])
-def test_nothing_can_be_assigned(kinds: dict[str, type[Any]]) -> None:
+def test_fields_cannot_be_assigned(kinds: dict[str, type[Any]]) -> None:
     made = kinds["Point"](1)
     with pytest.raises(FrozenInstanceError, match="cannot assign to field 'x'"):
         made.x = 2
@@ -126,3 +126,16 @@ def test_copies_and_pickles_are_equal() -> None:
     assert deep == point
     assert deep.names is not point.names
     assert pickle.loads(pickle.dumps(Kept(3))) == Kept(3)  # noqa: S301 - our own
+
+
+def test_a_class_without_a_docstring_does_not_get_one_from_its_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inspect, "signature", None)  # the first call takes milliseconds
+
+    @frozen
+    class Undocumented:
+        number: int
+
+    assert Undocumented.__doc__ is None
+    assert Undocumented(1).number == 1

@@ -29,7 +29,7 @@ def split(text: str | bytes) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_through_the_client(size: int) -> None:
+def test_a_large_result_through_the_client(size: int) -> None:
     async def main() -> str:
         async with McpClient.stdio(sys.executable, SERVER, {"PYTHONPATH": TESTS}) as client:
             await client.initialize()
@@ -45,7 +45,9 @@ def test_through_the_client(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_through_the_engine(workspace: Workspace, upstream: ScriptedUpstream, size: int) -> None:
+def test_a_large_result_through_the_engine(
+    workspace: Workspace, upstream: ScriptedUpstream, size: int
+) -> None:
     command, path = json.dumps(sys.executable), json.dumps(TESTS)
     workspace.configure(upstream.base_url)
     with (workspace.home / "config.toml").open("a") as config:
@@ -72,7 +74,7 @@ def test_through_the_engine(workspace: Workspace, upstream: ScriptedUpstream, si
     assert end["result"]["Ok"]["content"] == [{"type": "text", "text": output}]
 
 
-def test_an_answer_over_the_limit_fails_its_request_only() -> None:
+def test_an_answer_over_the_limit_fails_only_its_request() -> None:
     async def main() -> None:
         config = McpClientConfig(max_message_bytes=MB)
         async with McpClient.stdio(sys.executable, SERVER, {"PYTHONPATH": TESTS}, config=config) as client:

@@ -54,7 +54,7 @@ def test_a_real_answer_that_reaches_the_output_limit_is_an_error(
     assert "reached the model's output limit" in done.stderr
 
 
-def test_a_real_model_keeps_to_a_schema(workspace: Workspace, server: str, tmp_path: Path) -> None:
+def test_a_real_model_follows_a_schema(workspace: Workspace, server: str, tmp_path: Path) -> None:
     configure(workspace, server, "chat", A_CLAUSE)
     schema = tmp_path / "schema.json"
     schema.write_text(

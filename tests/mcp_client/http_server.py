@@ -21,7 +21,7 @@ class Script:
         forget: answer every known session with `forgetting_status` from now on.
         forgetting: the content type and the body of that answer; `ID` in it is the request's id.
         refuse: statuses to answer the next requests with.
-        hang_up: close the connection instead of answering the next so many requests.
+        hang_up: close the connection instead of answering this many requests.
         gzip: claim that answers are compressed.
     """
 
@@ -58,14 +58,18 @@ class Handler(BaseHTTPRequestHandler):
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
         method, script = message.get("method", "answer"), self.script
         script.seen.append((method, {name.lower(): value for name, value in self.headers.items()}))
-        if "id" not in message:
+        forgotten = method != "initialize" and self.headers["mcp-session-id"] in script.forget
+        if forgotten and ("id" not in message or method == "answer"):
+            kind, body = script.forgetting
+            self.reply(script.forgetting_status, body.encode(), {"content-type": kind} if kind else {})
+        elif "id" not in message or method == "answer":
             self.reply(202)
         elif script.hang_up:
             script.hang_up -= 1
             self.close_connection = True
         elif script.refuse:
             self.reply(script.refuse.pop(0))
-        elif method != "initialize" and self.headers["mcp-session-id"] in script.forget:
+        elif forgotten:
             kind, body = script.forgetting
             body = body.replace("ID", json.dumps(message["id"]))
             self.reply(script.forgetting_status, body.encode(), {"content-type": kind} if kind else {})

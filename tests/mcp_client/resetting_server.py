@@ -30,7 +30,7 @@ class Resetting:
     Attributes:
         fates: by the method of a message, or by the name of the tool that is called; the default is to answer.
         held: releases what waits.
-        hold: tool calls are answered, or reset, only once so many have arrived.
+        hold: tool calls are answered, or reset, only once this many have arrived.
         arrived: how often each message came, by method and tool.
         streams: the open streams of the server's own messages.
         elicits: tools ask the user before they answer, over the stream of their call.
@@ -104,7 +104,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _exchange(script: Resetting, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Serve one request; whether the connection can take another."""
+    """Serve one request, and return whether the connection can take another."""
     verb, body = await _request(reader)
     if verb == "GET":
         script.streams_opened += 1

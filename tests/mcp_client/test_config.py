@@ -17,14 +17,14 @@ from code_mcp_client.config import resolve_capacity
         ("4096b", 4096),
     ],
 )
-def test_a_capacity_is_bytes_or_a_number_with_a_unit(value: int | str, expected: int) -> None:
+def test_a_capacity_is_a_number_of_bytes_or_has_a_unit(value: int | str, expected: int) -> None:
     assert parse_capacity(value, "here") == expected
 
 
 @pytest.mark.parametrize(
     "value", ["", "big", "1.5MiB", "-1", "1 MiB extra", "0", 0, 1023, "65MiB", "1" * 40, "1TiB", "\u0661MiB"]
 )
-def test_an_unusable_capacity_is_refused_with_its_origin(value: int | str) -> None:
+def test_an_invalid_capacity_is_rejected_with_its_origin(value: int | str) -> None:
     with pytest.raises(InvalidSetting, match=r"^buffer_capacity of server 'docs' is "):
         parse_capacity(value, "buffer_capacity of server 'docs'")
 
@@ -40,18 +40,18 @@ def test_an_unusable_capacity_is_refused_with_its_origin(value: int | str) -> No
         (None, 16384, {"MCP_BUFFER_SIZE": "nonsense, but nobody asks"}, 16384),
     ],
 )
-def test_the_capacity_comes_from_the_most_specific_place(
+def test_the_capacity_comes_from_the_most_specific_source(
     argument: str | None, configured: int | None, environ: dict[str, str], expected: int
 ) -> None:
     assert resolve_capacity(argument, McpClientConfig(buffer_capacity=configured), environ) == expected
 
 
-def test_a_bad_environment_variable_is_named() -> None:
+def test_an_invalid_environment_variable_is_named() -> None:
     with pytest.raises(InvalidSetting, match=r"environment variable MCP_BUFFER_SIZE is 'lots'"):
         resolve_capacity(None, McpClientConfig(), {"MCP_BUFFER_SIZE": "lots"})
 
 
-def test_a_bad_argument_is_named() -> None:
+def test_an_invalid_argument_is_named() -> None:
     with pytest.raises(InvalidSetting, match=r"argument buffer_capacity is 12"):
         resolve_capacity(12, McpClientConfig(), {})
 
@@ -66,7 +66,7 @@ def test_a_bad_argument_is_named() -> None:
         {"tool_timeout": float("nan")},
     ],
 )
-def test_an_unusable_setting_is_refused_by_name(settings: dict[str, float]) -> None:
+def test_an_invalid_setting_is_rejected_by_name(settings: dict[str, float]) -> None:
     [name] = settings
     with pytest.raises(InvalidSetting, match=f"McpClientConfig.{name} is"):
         McpClientConfig(**settings)  # type: ignore[arg-type]  # wrong values are the point

@@ -29,7 +29,7 @@ def test_only_the_allowlist_is_inherited() -> None:
     }
 
 
-def test_named_variables_pass_and_given_ones_win() -> None:
+def test_named_variables_are_passed_on_and_given_ones_take_precedence() -> None:
     environment = server_environment({"PATH": "/mine", "X": "1"}, ["OPENAI_API_KEY", "NOT_SET", "PATH"], OURS)
     assert environment["OPENAI_API_KEY"] == "sk-secret"
     assert environment["PATH"] == "/mine"
@@ -39,7 +39,7 @@ def test_named_variables_pass_and_given_ones_win() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_server_sees_that_environment_and_its_folder(
+async def test_a_server_gets_that_environment_and_its_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nothing_left: None
 ) -> None:
     for name, value in OURS.items():

@@ -13,7 +13,7 @@ from code_mcp_client.era import ModernEra
     meta=st.dictionaries(st.text(max_size=9), st.integers() | st.text(max_size=9), max_size=4),
     name=st.text(max_size=20),
 )
-def test_stamping_keeps_what_the_caller_says(meta: dict[str, Any], name: str) -> None:
+def test_stamping_keeps_the_callers_metadata(meta: dict[str, Any], name: str) -> None:
     era = ModernEra("2026-07-28", Implementation(name="me", version="1"), ClientCapabilities())
     given = {"name": name, "arguments": {"a": 1}, "_meta": {**meta, "progressToken": 7}}
     stamped, options = era.stamp("tools/call", given, {"timeout": 3})

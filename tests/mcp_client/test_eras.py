@@ -87,7 +87,7 @@ async def test_no_version_in_common_is_an_error(
             await client.initialize()
 
 
-async def test_a_server_that_never_answers_does_not_take_longer_than_it_may() -> None:
+async def test_a_server_that_never_answers_times_out() -> None:
     begun = time.perf_counter()
     async with server("mute", startup_timeout=1.5) as client:
         with pytest.raises(RequestTimedOut, match=r"1\.5 s"):
@@ -118,7 +118,7 @@ async def test_questions_are_answered_and_the_call_is_repeated() -> None:
         ("answers in words", InvalidResult, "question 'a' is invalid"),
     ],
 )
-async def test_rounds_that_lead_nowhere_are_an_error(tool: str, error: type[Exception], text: str) -> None:
+async def test_too_many_rounds_are_an_error(tool: str, error: type[Exception], text: str) -> None:
     async with scripted("eras", "modern", callbacks=ClientCallbacks(elicitation=elicit)) as client:
         await client.initialize()
         with pytest.raises(error, match=text):
@@ -132,7 +132,7 @@ async def test_a_question_that_nobody_answers_fails_the_call() -> None:
             await client.call_tool("asks")
 
 
-async def test_a_modern_server_may_not_ask_by_itself() -> None:
+async def test_a_modern_server_cannot_send_requests() -> None:
     async with scripted("eras", "modern", callbacks=ClientCallbacks(elicitation=elicit)) as client:
         await client.initialize()
         assert text_of(await client.call_tool("server asks")) == "-32601"

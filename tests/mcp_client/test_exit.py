@@ -60,7 +60,7 @@ async def test_a_crash_is_known_within_fifty_milliseconds() -> None:
     assert min([await seconds_until_known() for _ in range(5)]) < 0.05
 
 
-async def test_two_megabytes_of_stderr_neither_block_nor_stay() -> None:
+async def test_two_megabytes_of_stderr_neither_block_nor_stay_in_memory() -> None:
     async with scripted("echo") as client:
         with pytest.raises(ServerExited) as caught:
             await client.call_tool("crash", {"code": 1, "stderr": 2 * 2**20})
@@ -83,7 +83,7 @@ async def test_a_grandchild_that_holds_the_output_does_not_hide_the_crash() -> N
             await client.call_tool("crash")
 
 
-async def test_an_exit_before_anyone_read_is_noticed_though_a_grandchild_holds_the_output() -> None:
+async def test_an_early_exit_is_noticed_even_if_a_grandchild_holds_the_output() -> None:
     command = "sleep 30 & exit 4"
     async with McpClient.stdio("sh", ["-c", command]) as client:
         await anyio.sleep(0.05)
@@ -91,7 +91,7 @@ async def test_an_exit_before_anyone_read_is_noticed_though_a_grandchild_holds_t
             await client.ping()
 
 
-async def test_closing_one_side_only_is_an_end_too() -> None:
+async def test_closing_only_one_side_is_an_end_too() -> None:
     async with scripted("closes", "stdout") as client:
         with pytest.raises(ServerExited, match="closed its output but still runs"):
             await client.ping()

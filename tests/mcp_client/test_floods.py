@@ -24,7 +24,7 @@ LOG = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info
 GOOD = '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"good"}]}}\n'
 
 
-async def test_a_stuck_callback_does_not_stop_the_answers_and_the_oldest_notifications_go(
+async def test_a_stuck_callback_does_not_stop_answers_and_drops_the_oldest_notifications(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     release = anyio.Event()
@@ -55,7 +55,7 @@ async def test_a_slow_listener_loses_the_oldest(caplog: pytest.LogCaptureFixture
     assert numbers == list(range(2000, 12_000))
 
 
-async def test_a_flood_of_noise_does_not_keep_the_loop_from_other_work() -> None:
+async def test_a_flood_of_noise_does_not_block_the_event_loop() -> None:
     turns = 0
 
     async def work() -> None:
@@ -101,7 +101,7 @@ class Ticks:
         *('{"jsonrpc":"2.0","id":9,"result":{}}\\n', '{"jsonrpc":"2.0","id":7,"result":\\n', "no end"),
     ],
 )
-async def test_a_server_that_floods_its_output_with_noise_is_given_up(
+async def test_a_server_that_floods_its_output_with_noise_is_closed(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("code_mcp_client.dispatcher._MOST_UNFINISHED", 1_000_000)
@@ -123,7 +123,7 @@ async def test_a_server_that_floods_its_output_with_noise_is_given_up(
     assert ticks.longest < 2  # on a busy machine
 
 
-async def test_a_server_that_was_given_up_closes_without_a_second_error() -> None:
+async def test_a_flooding_server_is_closed_without_a_second_error() -> None:
     async with scripted("noisy") as client:
         with pytest.raises(NoisyServer):
             await client.initialize()
@@ -138,7 +138,9 @@ async def test_a_server_that_occasionally_logs_to_its_output_keeps_working(
     assert caplog.text.count("other than an MCP message") < 20
 
 
-async def test_looking_for_descendants_does_not_keep_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_searching_for_descendants_does_not_block_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     look = ProcessFamily.look
 
     def slow(family: ProcessFamily) -> None:
@@ -155,7 +157,7 @@ async def test_looking_for_descendants_does_not_keep_the_loop(monkeypatch: pytes
     assert ticks.longest < 0.15
 
 
-async def test_many_small_messages_leave_the_loop_to_others() -> None:
+async def test_many_small_messages_let_other_tasks_run() -> None:
     turns: list[float] = []
 
     async def count() -> None:
@@ -192,7 +194,7 @@ class StuckWriter:
         raise AssertionError(line)
 
 
-async def test_a_server_that_asks_and_reads_no_answers_piles_up_no_tasks(
+async def test_a_server_that_sends_requests_without_reading_answers_does_not_pile_up_tasks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def handler(*_: object) -> dict[str, object]:

@@ -15,7 +15,7 @@ def lines_of(buffer: LineBuffer, pieces: Iterable[bytes]) -> list[Line]:
 
 
 @given(chunks)
-def test_any_cutting_gives_the_lines_of_the_whole(pieces: list[bytes]) -> None:
+def test_the_lines_are_the_same_however_the_bytes_are_split(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)
     expected = whole.split(b"\n")
     if not expected[-1]:
@@ -49,7 +49,7 @@ def test_an_oversize_line_is_not_kept() -> None:
     assert buffer.finish() == b"next"
 
 
-def test_a_long_line_is_handed_over_without_a_copy() -> None:
+def test_a_long_line_is_passed_on_without_a_copy() -> None:
     buffer = LineBuffer(10_000)
     buffer.feed(b"x" * 100)
     growing = buffer._partial

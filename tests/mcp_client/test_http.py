@@ -15,6 +15,7 @@ from code_mcp_client import (
     UnusableAnswer,
 )
 from mcp_client.http_server import Script, http_server
+from mcp_client.resetting_server import until
 from mcp_client.scripted import text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -38,7 +39,7 @@ async def test_a_session_is_opened_used_and_ended(server: Script) -> None:
 
 
 @pytest.mark.parametrize("sse", [False, True])
-async def test_an_answer_far_above_the_sdks_limit_arrives_whole(server: Script, sse: bool) -> None:
+async def test_an_answer_far_above_the_sdks_limit_arrives_completely(server: Script, sse: bool) -> None:
     async with McpClient.http(server.url) as client:
         await client.initialize()
         result = await client.call_tool("big", {"size": 16 * 2**20, "sse": sse})
@@ -46,7 +47,7 @@ async def test_an_answer_far_above_the_sdks_limit_arrives_whole(server: Script, 
 
 
 @pytest.mark.parametrize("sse", [False, True])
-async def test_an_answer_above_our_limit_fails_its_request_and_only_that(server: Script, sse: bool) -> None:
+async def test_an_answer_above_our_limit_fails_only_its_request(server: Script, sse: bool) -> None:
     config = McpClientConfig(max_message_bytes=100_000)
     async with McpClient.http(server.url, config=config) as client:
         await client.initialize()
@@ -55,7 +56,7 @@ async def test_an_answer_above_our_limit_fails_its_request_and_only_that(server:
         assert text_of(await client.call_tool("big", {"size": 90_000, "sse": sse})) == "x" * 90_000
 
 
-async def test_a_compressed_answer_is_refused(server: Script) -> None:
+async def test_a_compressed_answer_is_rejected(server: Script) -> None:
     async with McpClient.http(server.url) as client:
         await client.initialize()
         server.gzip = True
@@ -76,7 +77,7 @@ async def test_headers_and_the_token_are_sent_with_every_request(
         assert headers["x-team"] == "docs"
 
 
-async def test_a_missing_token_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_token_is_reported_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCS_TOKEN", raising=False)
     with pytest.raises(InvalidSetting, match="DOCS_TOKEN, which is not set"):
         McpClient.http("http://127.0.0.1:1/", bearer_token_env_var="DOCS_TOKEN")
@@ -133,7 +134,7 @@ async def test_a_server_that_refuses_an_unknown_session_with_400_gets_a_new_one(
     assert server.sessions == ["session-0", "session-1", "session-2"]
 
 
-async def test_a_method_that_is_not_found_is_not_a_forgotten_session(server: Script) -> None:
+async def test_an_unknown_method_is_not_a_forgotten_session(server: Script) -> None:
     error = '{"jsonrpc": "2.0", "id": ID, "error": {"code": -32601, "message": "unknown method"}}'
     server.forgetting = ("application/json", error)
     async with McpClient.http(server.url) as client:
@@ -155,6 +156,48 @@ async def test_a_tool_call_is_not_repeated_but_the_next_one_works(server: Script
         assert text_of(await client.call_tool("big", {"size": 1})) == "x"
 
 
+@pytest.mark.parametrize("method", ["notifications/roots/list_changed", "notifications/cancelled"])
+@pytest.mark.parametrize(
+    ("status", "forgetting"),
+    [
+        (404, ("", "")),
+        (404, ("text/html", "<h1>Not Found</h1>")),
+        (400, ("text/plain", "No valid session ID")),
+    ],
+)
+async def test_a_session_that_a_notification_finds_lost_is_reopened_for_the_next_call(
+    server: Script,
+    method: str,
+    status: int,
+    forgetting: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "code_mcp_client")
+    server.forgetting_status, server.forgetting = status, forgetting
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        await client.list_tools()
+        server.forget = {"session-0"}
+        await client.send_notification(method, {"requestId": 99})
+        with anyio.fail_after(30):
+            await until(lambda: "has forgotten the session" in caplog.text)
+        assert text_of(await client.call_tool("big", {"size": 1})) == "x"
+    assert server.sessions == ["session-0", "session-1"]
+
+
+async def test_a_notification_that_is_not_known_does_not_end_the_session(server: Script) -> None:
+    error = '{"jsonrpc": "2.0", "id": null, "error": {"code": -32601, "message": "unknown method"}}'
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        server.forgetting, server.forget = ("application/json", error), {"session-0"}
+        await client.send_notification("notifications/roots/list_changed")
+        with anyio.fail_after(30):
+            await until(lambda: "notifications/roots/list_changed" in server.methods())
+        server.forget = set()
+        await client.list_tools()
+    assert server.sessions == ["session-0"]
+
+
 async def test_after_a_broken_connection_reads_are_repeated_and_tool_calls_are_not(server: Script) -> None:
     async with McpClient.http(server.url) as client:
         await client.initialize()
@@ -168,7 +211,7 @@ async def test_after_a_broken_connection_reads_are_repeated_and_tool_calls_are_n
         assert text_of(await client.call_tool("big", {"size": 1})) == "x"
 
 
-async def test_a_busy_server_is_asked_again_for_reads_only(server: Script) -> None:
+async def test_only_reads_are_repeated_if_the_server_is_busy(server: Script) -> None:
     async with McpClient.http(server.url) as client:
         await client.initialize()
         server.refuse = [503, 429]
@@ -188,7 +231,7 @@ async def test_a_refusal_names_its_status(server: Script) -> None:
             await client.initialize()
 
 
-async def test_a_missing_server_is_named() -> None:
+async def test_an_unreachable_server_is_named() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
@@ -197,7 +240,7 @@ async def test_a_missing_server_is_named() -> None:
                 await client.initialize()
 
 
-async def test_a_server_that_does_not_answer_is_timed_out() -> None:
+async def test_a_server_that_does_not_answer_times_out() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -48,9 +48,7 @@ async def outcomes(client: McpClient, calls: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("fate", FATES)
 @pytest.mark.parametrize("calls", [1, 20, 100])
-async def test_a_connection_that_is_reset_fails_its_own_call_only(
-    server: Resetting, calls: int, fate: Fate
-) -> None:
+async def test_a_reset_connection_fails_only_its_own_call(server: Resetting, calls: int, fate: Fate) -> None:
     victims = {f"tool-{number}" for number in range(0, calls, 7)}
     async with McpClient.http(server.url, config=LEGACY) as client:
         await client.initialize()
@@ -70,7 +68,7 @@ async def test_a_connection_that_is_reset_fails_its_own_call_only(
 
 
 @pytest.mark.parametrize("fate", FATES)
-async def test_a_read_whose_connection_is_reset_is_sent_again(server: Resetting, fate: Fate) -> None:
+async def test_a_read_is_sent_again_if_its_connection_is_reset(server: Resetting, fate: Fate) -> None:
     async with McpClient.http(server.url, config=LEGACY) as client:
         await client.initialize()
         server.fates["tools/list"] = fate
@@ -82,7 +80,7 @@ async def test_a_read_whose_connection_is_reset_is_sent_again(server: Resetting,
     assert server.arrived["initialize"] == 1
 
 
-async def test_a_tool_call_that_cannot_have_been_sent_is_tried_again() -> None:
+async def test_a_tool_call_that_was_certainly_not_sent_is_tried_again() -> None:
     found: list[str] = []
 
     async def call(client: McpClient) -> None:
@@ -102,7 +100,7 @@ async def test_a_tool_call_that_cannot_have_been_sent_is_tried_again() -> None:
     assert found == ["tool"]
 
 
-async def test_a_notification_that_is_lost_or_never_accepted_holds_up_nothing(server: Resetting) -> None:
+async def test_a_lost_or_unaccepted_notification_delays_nothing(server: Resetting) -> None:
     async with McpClient.http(server.url, config=LEGACY) as client:
         await client.initialize()
         server.fates["notifications/roots/list_changed"] = "hang"
@@ -142,7 +140,7 @@ async def test_calls_that_wait_for_the_user_leave_room_for_the_answers(server: R
     assert len(found) == 120
 
 
-async def test_the_stream_of_the_servers_own_messages_is_opened_again_for_as_long_as_it_takes(
+async def test_the_stream_of_the_servers_own_messages_is_reopened_however_long_it_takes(
     server: Resetting, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "code_mcp_client")
@@ -204,11 +202,11 @@ def caused(error: Exception, *causes: BaseException) -> Exception:
         (ValueError("two\nlines " + "x" * 1000), "two lines " + "x" * 290),
     ],
 )
-async def test_the_reason_is_that_of_the_innermost_cause(error: Exception, reason: str) -> None:
+async def test_the_reason_is_the_innermost_cause(error: Exception, reason: str) -> None:
     assert reason_of(error) == reason
 
 
-async def test_calls_on_a_session_that_is_given_up_still_get_their_answers(server: Resetting) -> None:
+async def test_calls_on_an_abandoned_session_still_get_their_answers(server: Resetting) -> None:
     found: list[str] = []
 
     async def slow() -> None:
@@ -231,7 +229,7 @@ async def test_calls_on_a_session_that_is_given_up_still_get_their_answers(serve
     assert server.arrived["initialize"] == 4  # three attempts to list, and the call
 
 
-async def test_a_server_that_speaks_no_tls_is_named_with_the_cause() -> None:
+async def test_a_server_without_tls_is_named_with_the_cause() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -45,7 +45,7 @@ def test_a_large_value_is_processed_in_a_thread(value: object, large: bool) -> N
     assert (anyio.run(main) != threading.get_ident()) == large
 
 
-def test_a_deep_value_is_measured() -> None:
+def test_a_deep_value_can_be_measured() -> None:
     value: Any = None
     for _ in range(900):
         value = [value]
@@ -64,7 +64,7 @@ def test_a_long_result_is_the_same_in_pieces(content: Any) -> None:
     assert result.model_dump() == whole.model_dump()
 
 
-def test_a_long_result_that_is_none_is_refused() -> None:
+def test_an_invalid_long_result_is_rejected() -> None:
     with pytest.raises(ValidationError):
         tool_result({"content": [TEXT] * 2_000, "structuredContent": {}, "resultType": 7})
 
@@ -103,7 +103,7 @@ PIECES = st.sampled_from(["\\\\", "\\ud83d", "\\ude00", "\\uDBFF", "ud800", "\\n
 
 
 @given(pieces=st.lists(PIECES, max_size=12))
-def test_lone_surrogates_are_replaced_and_nothing_else(pieces: list[str]) -> None:
+def test_only_lone_surrogates_are_replaced(pieces: list[str]) -> None:
     text = "".join(pieces)
     line = f'{{"jsonrpc":"2.0","id":1,"result":{{"text":"{text}","lone":"\\udfff"}}}}'
     (message,) = decode_line(line.encode())

@@ -8,7 +8,7 @@ from code_mcp_client.family import ProcessFamily
 from mcp_client.scripted import ENVIRONMENT
 
 
-def test_signals_reach_no_process_that_has_taken_over_a_number() -> None:
+def test_a_process_with_a_reused_pid_gets_no_signal() -> None:
     with subprocess.Popen(
         [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,
@@ -23,7 +23,7 @@ def test_signals_reach_no_process_that_has_taken_over_a_number() -> None:
         process.communicate(b"")
 
 
-def test_a_session_number_is_not_trusted_once_the_family_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_id_is_not_trusted_after_the_family_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(
         [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,

@@ -37,7 +37,7 @@ def listed(*tools: Any, version: str = "2025-06-18") -> tuple[list[types.Tool], 
         ({"inputSchema": OBJECT, "annotations": 3, "_meta": 3, "icons": 3}, {"inputSchema": OBJECT}),
     ],
 )
-def test_an_odd_tool_is_mended_and_the_others_stay(
+def test_an_invalid_tool_is_repaired_and_the_others_are_kept(
     odd: dict[str, Any], mended: dict[str, Any], version: str
 ) -> None:
     (good, bad), problems = listed(GOOD, {"name": "bad", **odd}, version=version)
@@ -48,7 +48,7 @@ def test_an_odd_tool_is_mended_and_the_others_stay(
     assert seen == {"name": "bad", **mended}
 
 
-def test_only_the_odd_hint_is_lost() -> None:
+def test_only_the_invalid_hint_is_dropped() -> None:
     hints = {"readOnlyHint": True, "destructiveHint": "maybe"}
     ([tool], _) = listed({**GOOD, "annotations": hints})
     assert tool.annotations == types.ToolAnnotations(read_only_hint=True)
@@ -62,7 +62,7 @@ def test_an_entry_that_is_not_a_tool_is_left_out_and_reported(odd: Any) -> None:
 
 
 @pytest.mark.parametrize("page", [{}, {"tools": 3}, {"tools": {"a": 1}}])
-def test_anything_but_a_list_is_left_as_it_is(page: dict[str, Any]) -> None:
+def test_anything_except_a_list_is_not_changed(page: dict[str, Any]) -> None:
     assert mended_tools(page, "2025-06-18") == (page, [])
 
 
@@ -70,7 +70,7 @@ def result(raw: dict[str, Any]) -> types.CallToolResult:
     return types.CallToolResult.model_validate(mended_result(raw), by_name=False)
 
 
-def test_an_odd_part_is_named_and_the_others_stay() -> None:
+def test_an_invalid_part_is_described_and_the_others_are_kept() -> None:
     text, picture = {"type": "text", "text": "fine"}, {"type": "picture", "of": "x" * 1000}
     content = result({"content": [text, picture, "bare", {"type": "text", "text": {"a": 1}}, 3]}).content
     texts = [block.text for block in content if isinstance(block, types.TextContent)]
@@ -90,7 +90,7 @@ def test_a_flag_that_cannot_be_read_counts_as_a_failure(odd: object, is_error: b
     assert result({"content": [], "isError": odd, "_meta": 3}).is_error is is_error
 
 
-def test_text_in_place_of_parts_and_structured_content_alone_are_taken() -> None:
+def test_text_instead_of_parts_and_structured_content_alone_are_accepted() -> None:
     assert result({"content": "all"}).content == [types.TextContent(type="text", text="all")]
     assert result({"structuredContent": {"a": 1}}).structured_content == {"a": 1}
 
@@ -121,7 +121,7 @@ def test_text_in_place_of_parts_and_structured_content_alone_are_taken() -> None
         ),
     ],
 )
-def test_what_can_be_understood_is_taken(raw: dict[str, Any], content: list[Any]) -> None:
+def test_content_with_a_clear_meaning_is_accepted(raw: dict[str, Any], content: list[Any]) -> None:
     shown = result(raw).model_dump(by_alias=True, exclude_none=True)
     assert (shown["content"], shown["isError"]) == (content, False)
 
@@ -137,7 +137,7 @@ def test_what_can_be_understood_is_taken(raw: dict[str, Any], content: list[Any]
         ([{"uri": "x:1", "text": "a"}, 3], [{"uri": "x:1", "text": "a"}, {"uri": "x:y", "text": "[a part"}]),
     ],
 )
-def test_an_odd_part_of_a_resource_does_not_hide_the_others(contents: Any, mended: list[Any]) -> None:
+def test_an_invalid_part_of_a_resource_does_not_hide_the_others(contents: Any, mended: list[Any]) -> None:
     raw = {} if contents is None else {"contents": contents}
     read = types.ReadResourceResult.model_validate(mended_contents(raw, "x:y"), by_name=False)
     shown = [part.model_dump(by_alias=True, exclude_none=True) for part in read.contents]
@@ -159,7 +159,7 @@ def test_an_odd_part_of_a_resource_does_not_hide_the_others(contents: Any, mende
         ),
     ],
 )
-def test_an_odd_message_of_a_prompt_does_not_hide_the_others(messages: Any, mended: list[Any]) -> None:
+def test_an_invalid_message_of_a_prompt_does_not_hide_the_others(messages: Any, mended: list[Any]) -> None:
     raw = {} if messages is None else {"messages": messages}
     prompt = types.GetPromptResult.model_validate(mended_prompt(raw), by_name=False)
     assert [(one.role, getattr(one.content, "text", None)) for one in prompt.messages] == mended

@@ -33,7 +33,9 @@ ids = st.integers(-(2**53), 2**53) | st.text(max_size=20)
 
 
 @given(ids, st.text(max_size=20), objects)
-def test_what_is_written_is_read_back(request_id: int | str, method: str, params: dict[str, Any]) -> None:
+def test_encoded_messages_are_decoded_unchanged(
+    request_id: int | str, method: str, params: dict[str, Any]
+) -> None:
     def only(line: bytes) -> Message:
         assert line.count(b"\n") == 1
         [message] = decode_line(line.removesuffix(b"\n"))
@@ -46,13 +48,13 @@ def test_what_is_written_is_read_back(request_id: int | str, method: str, params
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_are_an_error(line: bytes) -> None:
+def test_any_bytes_can_be_decoded(line: bytes) -> None:
     for message in decode_line(line):
         assert isinstance(message, Message)
 
 
 @given(objects)
-def test_no_json_object_is_an_error(value: dict[str, Any]) -> None:
+def test_any_json_object_can_be_decoded(value: dict[str, Any]) -> None:
     assert len(decode_line(json.dumps(value).encode())) == 1
 
 
@@ -90,14 +92,14 @@ def test_nesting_that_the_fast_parser_refuses_is_read() -> None:
     assert isinstance(message, Response)
 
 
-def test_nesting_that_nothing_can_read_loses_its_request() -> None:
+def test_nesting_too_deep_for_any_parser_fails_its_request() -> None:
     deep = b"[" * 200_000 + b"]" * 200_000
     [message] = decode_line(b'{"jsonrpc":"2.0","id":1,"result":{"deep":' + deep + b"}}")
     assert isinstance(message, Lost)
     assert message.id == 1
 
 
-def test_not_a_number_is_read_as_javascript_never_writes_it_but_python_does() -> None:
+def test_nan_is_accepted_because_python_servers_write_it() -> None:
     [message] = decode_line(b'{"id":1,"result":{"x":NaN}}')
     assert isinstance(message, Response)
     assert math.isnan(message.result["x"])
@@ -116,7 +118,7 @@ def test_not_a_number_is_read_as_javascript_never_writes_it_but_python_does() ->
         (b'{ "jsonrpc": "2.0",', None),
     ],
 )
-def test_a_broken_message_names_the_request_it_leaves_without_answer(
+def test_an_invalid_message_names_the_request_that_it_would_have_answered(
     line: bytes, identifier: int | str | None
 ) -> None:
     [message] = decode_line(line)
@@ -133,13 +135,13 @@ def test_a_broken_message_names_the_request_it_leaves_without_answer(
         (b'{"result":{"id":5,"content":', b'"}],"id":5}}', None),
     ],
 )
-def test_the_ends_of_a_message_tell_whose_answer_it_was(
+def test_the_ends_of_a_message_show_which_request_it_answers(
     head: bytes, tail: bytes, identifier: int | None
 ) -> None:
     assert lost_line(head, tail, "too long") == Lost(identifier, "too long")
 
 
-def test_a_notification_that_is_lost_is_nobodys_answer() -> None:
+def test_a_lost_notification_fails_no_request() -> None:
     assert isinstance(lost_line(b'{"jsonrpc":"2.0","method":"x","params":', b"}}", "too long"), Noise)
 
 

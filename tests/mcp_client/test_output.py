@@ -30,20 +30,20 @@ def good(text: str) -> str:
     ],
     ids=["noise", "log", "invalid UTF-8", "BOM", "surrogate", "CRLF", "batch", "duplicate"],
 )
-async def test_an_answer_is_read_in_spite_of(written: str, expected: str) -> None:
+async def test_an_answer_is_read_despite_faults(written: str, expected: str) -> None:
     async with scripted("echo") as client:
         assert await call(client, "raw", bytes=written) == expected
         assert await call(client, "raw", bytes=GOOD) == "good"
 
 
-async def test_a_last_line_without_newline_is_read() -> None:
+async def test_a_last_line_without_a_newline_is_read() -> None:
     async with scripted("echo") as client:
         assert await call(client, "raw", bytes=GOOD.strip(), exit=True) == "good"
         with pytest.raises(ServerExited, match="exited with status 0"):
             await client.ping()
 
 
-async def test_what_a_server_writes_right_before_it_ends_is_read_whole() -> None:
+async def test_output_right_before_the_exit_is_read_completely() -> None:
     async with scripted("echo", buffer_capacity="1KiB") as client:
         long = "x" * 300_000
         assert await call(client, "raw", bytes=good(long), exit=True) == long
@@ -63,7 +63,7 @@ async def test_what_a_server_writes_right_before_it_ends_is_read_whole() -> None
     ],
     ids=["pretty-printed", "broken", "null result", "two on a line", "null error"],
 )
-async def test_an_unusable_answer_fails_its_request_at_once_and_only_that(written: str, problem: str) -> None:
+async def test_an_unusable_answer_immediately_fails_only_its_request(written: str, problem: str) -> None:
     async with scripted("echo") as client:
         with pytest.raises(MalformedMessage, match=problem):
             await call(client, "raw", bytes=written)
@@ -95,7 +95,7 @@ async def test_an_error_in_any_form_reaches_the_caller(error: str, message: str)
 
 
 @pytest.mark.parametrize("tool", ["big", "id_last"])
-async def test_a_message_above_the_limit_fails_its_request_and_only_that(tool: str) -> None:
+async def test_a_message_above_the_limit_fails_only_its_request(tool: str) -> None:
     config = McpClientConfig(max_message_bytes=100_000)
     async with scripted("echo", config=config) as client:
         assert len(await call(client, tool, size=90_000)) == 90_000
@@ -104,7 +104,7 @@ async def test_a_message_above_the_limit_fails_its_request_and_only_that(tool: s
         assert await call(client, "raw", bytes=GOOD) == "good"
 
 
-async def test_answers_nobody_waits_for_are_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+async def test_unsolicited_answers_are_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "code_mcp_client"):
         async with scripted("echo") as client:
             assert await call(client, "twice") == "first"

@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
 @pytest.mark.parametrize("tool", ["good", "failed", "unlisted"])
-async def test_a_result_that_keeps_its_tools_promise_passes(tool: str) -> None:
+async def test_a_result_that_matches_its_output_schema_is_accepted(tool: str) -> None:
     async with scripted("schemas") as client:
         await client.initialize()
         result = await client.call_tool(tool)
@@ -18,7 +18,7 @@ async def test_a_result_that_keeps_its_tools_promise_passes(tool: str) -> None:
     ("tool", "problem"), [("bad", "'one' is not of type 'integer'"), ("none", "did not return structured")]
 )
 @pytest.mark.parametrize("listed", [True, False])
-async def test_a_result_that_does_not_is_refused_whether_tools_were_listed_or_not(
+async def test_a_mismatched_result_is_rejected_whether_or_not_tools_were_listed(
     tool: str, problem: str, listed: bool
 ) -> None:
     async with scripted("schemas") as client:

@@ -22,7 +22,7 @@ def pipe(nothing_left: None) -> Iterator[tuple[int, int]]:
             continue
 
 
-async def test_draining_before_anyone_reads_delivers_what_has_arrived(pipe: tuple[int, int]) -> None:
+async def test_draining_before_the_pump_starts_delivers_the_received_data(pipe: tuple[int, int]) -> None:
     read, write = pipe
     os.write(write, b"abc" * 1000)
     reader, got = PipeReader(read, 1024), list[bytes]()
@@ -45,7 +45,7 @@ async def test_draining_ends_although_the_pipe_keeps_filling(pipe: tuple[int, in
         await reader.pump(refill)
 
 
-async def test_what_the_receiver_raises_comes_out_of_the_pump(pipe: tuple[int, int]) -> None:
+async def test_exceptions_of_the_receiver_propagate_from_the_pump(pipe: tuple[int, int]) -> None:
     read, write = pipe
     os.write(write, b"x")
 
@@ -56,7 +56,7 @@ async def test_what_the_receiver_raises_comes_out_of_the_pump(pipe: tuple[int, i
         await PipeReader(read, 1024).pump(fail)
 
 
-async def test_lines_stay_whole_when_their_senders_give_up(pipe: tuple[int, int]) -> None:
+async def test_lines_stay_complete_when_their_senders_are_cancelled(pipe: tuple[int, int]) -> None:
     read, write = pipe
     writer, reader, got = PipeWriter(write), PipeReader(read, 65536), bytearray()
     lines = [bytes([letter]) * 400_000 + b"\n" for letter in b"abcdef"]
@@ -77,7 +77,7 @@ async def test_lines_stay_whole_when_their_senders_give_up(pipe: tuple[int, int]
     assert all(line + b"\n" in lines for line in whole)
 
 
-async def test_a_sender_that_waits_for_room_hears_of_a_broken_pipe(pipe: tuple[int, int]) -> None:
+async def test_a_sender_that_waits_for_room_gets_an_error_if_the_pipe_breaks(pipe: tuple[int, int]) -> None:
     read, write = pipe
     writer = PipeWriter(write)
     async with anyio.create_task_group() as tasks:

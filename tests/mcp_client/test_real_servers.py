@@ -38,7 +38,7 @@ def npm() -> Path:
     return programs
 
 
-async def test_everything(npm: Path) -> None:
+async def test_the_everything_server(npm: Path) -> None:
     seen: list[float] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
@@ -60,7 +60,7 @@ async def test_everything(npm: Path) -> None:
     assert seen
 
 
-async def test_filesystem_reads_a_file_of_eight_megabytes(npm: Path, tmp_path: Path) -> None:
+async def test_the_filesystem_server_reads_a_file_of_eight_megabytes(npm: Path, tmp_path: Path) -> None:
     content = "0123456789abcde\n" * (8 * 2**16)
     (tmp_path / "big.txt").write_text(content)
     async with McpClient.stdio(npm / "mcp-server-filesystem", [str(tmp_path)]) as client:
@@ -71,7 +71,7 @@ async def test_filesystem_reads_a_file_of_eight_megabytes(npm: Path, tmp_path: P
         assert missing.is_error
 
 
-async def test_memory_keeps_what_it_is_given(npm: Path, tmp_path: Path) -> None:
+async def test_the_memory_server_stores_data(npm: Path, tmp_path: Path) -> None:
     environment = {"MEMORY_FILE_PATH": str(tmp_path / "memory.jsonl")}
     entity = {"name": "Ada", "entityType": "person", "observations": ["wrote programs"]}
     async with McpClient.stdio(npm / "mcp-server-memory", env=environment) as client:

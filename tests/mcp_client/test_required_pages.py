@@ -61,7 +61,7 @@ async def test_the_call_is_repeated_when_the_server_is_done_with_its_pages(pause
     assert user.opened == ["a", "b"]
 
 
-async def test_a_server_that_never_says_that_it_is_done_is_asked_again(
+async def test_the_request_is_repeated_even_if_the_server_never_reports_completion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(required_pages, "SECONDS_TO_VISIT", 0.1)
@@ -72,7 +72,7 @@ async def test_a_server_that_never_says_that_it_is_done_is_asked_again(
 
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
-async def test_a_page_that_is_not_opened_is_the_servers_error(action: str) -> None:
+async def test_a_page_that_is_not_opened_fails_with_the_servers_error(action: str) -> None:
     user = User(action)
     async with scripted("pages", callbacks=user.callbacks) as client:
         with pytest.raises(
@@ -83,13 +83,13 @@ async def test_a_page_that_is_not_opened_is_the_servers_error(action: str) -> No
     assert user.opened == ["a"]
 
 
-async def test_without_anybody_to_ask_it_is_the_servers_error() -> None:
+async def test_without_a_callback_the_request_fails_with_the_servers_error() -> None:
     async with scripted("pages") as client:
         with pytest.raises(RequestFailed, match="the user did not open the page"):
             await result(client, [pages("a")], ["a"])
 
 
-async def test_a_server_that_always_wants_more_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_always_wants_more_pages_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(required_pages, "SECONDS_TO_VISIT", 0.01)
     user = User()
     async with scripted("pages", callbacks=user.callbacks) as client:
@@ -112,7 +112,7 @@ async def test_a_server_that_always_wants_more_is_given_up(monkeypatch: pytest.M
         pages(*map(str, range(11))),
     ],
 )
-async def test_what_does_not_name_pages_is_the_servers_error(data: Any) -> None:
+async def test_an_error_without_pages_is_passed_on(data: Any) -> None:
     user = User()
     async with scripted("pages", callbacks=user.callbacks) as client:
         with pytest.raises(RequestFailed, match="open the page first \\(JSON-RPC error -32042\\)"):
@@ -120,7 +120,7 @@ async def test_what_does_not_name_pages_is_the_servers_error(data: Any) -> None:
     assert user.opened == []
 
 
-async def test_prompts_wait_for_pages_as_well() -> None:
+async def test_prompts_can_require_pages_too() -> None:
     user = User()
     async with scripted("pages", callbacks=user.callbacks) as client:
         await client.initialize()

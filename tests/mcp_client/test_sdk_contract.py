@@ -21,13 +21,13 @@ from code_mcp_client.notifications import ListenedDispatcher
 
 @pytest.mark.parametrize("ours", [StdioDispatcher, HttpDispatcher, InboundContext])
 @pytest.mark.parametrize("method", ["send_raw_request", "notify"])
-def test_the_outbound_methods_take_what_the_sdks_take(ours: type, method: str) -> None:
+def test_the_outbound_methods_have_the_sdks_signatures(ours: type, method: str) -> None:
     theirs = inspect.signature(getattr(Outbound, method)).parameters
     assert list(inspect.signature(getattr(ours, method)).parameters) == list(theirs)
 
 
 @pytest.mark.parametrize("ours", [StdioDispatcher, HttpDispatcher, ListenedDispatcher])
-def test_the_loop_takes_what_the_sdks_takes(ours: type) -> None:
+def test_the_run_method_has_the_sdks_signature(ours: type) -> None:
     theirs = inspect.signature(Dispatcher.run).parameters
     mine = inspect.signature(ours.run).parameters  # type: ignore[attr-defined]  # all three have it
     assert [(p.name, p.kind, p.default) for p in mine.values()] == [
@@ -35,7 +35,7 @@ def test_the_loop_takes_what_the_sdks_takes(ours: type) -> None:
     ]
 
 
-def test_the_options_of_a_call_are_those_that_were_thought_of() -> None:
+def test_the_options_of_a_call_are_the_expected_ones() -> None:
     assert set(CallOptions.__annotations__) == {
         "request_id",
         "timeout",
@@ -47,7 +47,7 @@ def test_the_options_of_a_call_are_those_that_were_thought_of() -> None:
     }
 
 
-def test_a_context_has_what_the_session_may_ask_of_it() -> None:
+def test_a_context_has_everything_that_the_session_uses() -> None:
     wanted = {name for name in vars(DispatchContext) if not name.startswith("_")}
     assert wanted <= set(dir(InboundContext))
 

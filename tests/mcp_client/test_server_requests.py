@@ -43,14 +43,14 @@ async def test_ping_is_answered() -> None:
         ("elicitation/create", {"message": 1}),
     ],
 )
-async def test_what_nobody_handles_is_refused(method: str, params: dict[str, Any]) -> None:
+async def test_requests_without_a_handler_are_rejected(method: str, params: dict[str, Any]) -> None:
     async with scripted("asks") as client:
         [answer] = await ask(client, method, params=params)
     assert answer["error"]["code"] < 0
     assert answer["error"]["message"]
 
 
-async def test_callbacks_answer_and_are_announced() -> None:
+async def test_callbacks_answer_and_are_declared_as_capabilities() -> None:
     async def elicit(
         context: ClientRequestContext, params: mcp_types.ElicitRequestParams
     ) -> mcp_types.ElicitResult:
@@ -84,7 +84,7 @@ async def test_a_callback_that_fails_is_an_error_for_the_server_without_its_text
     assert "secret" in caplog.text
 
 
-async def test_many_requests_at_once_are_answered_or_refused_as_busy() -> None:
+async def test_many_concurrent_requests_are_answered_or_rejected_as_busy() -> None:
     release = anyio.Event()
 
     async def roots(context: ClientRequestContext) -> mcp_types.ListRootsResult:

@@ -22,7 +22,7 @@ def runs(pid: int) -> bool:
         return False
 
 
-async def test_a_good_server_ends_as_soon_as_its_stdin_does() -> None:
+async def test_a_well_behaved_server_ends_when_its_stdin_closes() -> None:
     async with scripted("echo") as client:
         pid = int(await call(client, "pid"))
         started = time.monotonic()
@@ -30,7 +30,7 @@ async def test_a_good_server_ends_as_soon_as_its_stdin_does() -> None:
     assert not runs(pid)
 
 
-async def test_a_server_that_stays_is_terminated(tmp_path: Path) -> None:
+async def test_a_server_that_does_not_exit_is_terminated(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     async with scripted("stubborn", str(marker)) as client:
         await client.initialize()
@@ -38,7 +38,7 @@ async def test_a_server_that_stays_is_terminated(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_servers_that_ignore_everything_are_killed_all_at_the_same_time() -> None:
+async def test_servers_that_ignore_everything_are_killed_concurrently() -> None:
     clients = [scripted("stubborn", "ignore-term") for _ in range(3)]
     for client in clients:
         await client.__aenter__()
@@ -98,7 +98,7 @@ async def test_closing_fails_the_calls_that_wait() -> None:
         await failed.wait()
 
 
-async def test_a_cancelled_block_ends_its_server_all_the_same() -> None:
+async def test_a_cancelled_block_ends_its_server_too() -> None:
     pids: list[int] = []
 
     async def use() -> None:
@@ -122,7 +122,7 @@ async def test_an_error_in_the_block_passes_through() -> None:
         await use()
 
 
-async def test_a_server_that_is_writing_when_it_is_closed_comes_to_its_end() -> None:
+async def test_a_server_that_is_writing_when_it_is_closed_can_finish() -> None:
     async with scripted("echo") as client:
         with anyio.move_on_after(0.1):
             await client.call_tool("big", {"size": 50_000_000})

@@ -46,9 +46,7 @@ async def tools(server: OAuthServer, path: Path) -> int:
         return len((await client.list_tools()).tools)
 
 
-async def test_who_has_signed_in_stays_so(
-    server: OAuthServer, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_sign_in_persists(server: OAuthServer, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     assert await sign_in(server.url, TokenFile(path, server.url), browse)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -71,7 +69,7 @@ async def test_a_token_that_has_expired_is_refreshed_and_saved(server: OAuthServ
     assert len(server.grants) == asked
 
 
-async def test_tokens_that_the_server_has_forgotten_say_what_to_do(server: OAuthServer, path: Path) -> None:
+async def test_the_error_for_forgotten_tokens_says_what_to_do(server: OAuthServer, path: Path) -> None:
     assert await sign_in(server.url, TokenFile(path, server.url), browse)
     server.access, server.revoked = "another", True
     with pytest.raises(ConnectionLost, match="code mcp login s") as caught:
@@ -88,7 +86,7 @@ async def test_a_token_that_is_refused_before_it_expires_is_refreshed(
     assert server.grants == ["authorization_code", "refresh_token"]
 
 
-async def test_signing_in_again_is_noticed_by_who_is_connected(server: OAuthServer, path: Path) -> None:
+async def test_open_connections_notice_a_new_sign_in(server: OAuthServer, path: Path) -> None:
     file = TokenFile(path, server.url)
     assert await sign_in(server.url, file, browse)
     auth = saved_sign_in(server.url, TokenFile(path, server.url), "code mcp login s")
@@ -114,7 +112,7 @@ async def test_a_token_that_another_process_has_refreshed_is_used(server: OAuthS
     assert server.grants == ["authorization_code", "refresh_token"]
 
 
-async def test_of_two_that_refresh_at_once_both_continue(server: OAuthServer, path: Path) -> None:
+async def test_two_concurrent_refreshes_both_continue(server: OAuthServer, path: Path) -> None:
     assert await sign_in(server.url, TokenFile(path, server.url), browse)
     server.access = "expired"
     found: list[int] = []
@@ -131,7 +129,7 @@ async def test_of_two_that_refresh_at_once_both_continue(server: OAuthServer, pa
 @pytest.mark.parametrize(
     ("listens", "reason"), [(False, "connection refused"), (True, "the server did not answer")]
 )
-async def test_an_authorization_server_that_is_down_is_named_and_holds_up_nothing(
+async def test_an_unreachable_authorization_server_is_named_and_does_not_block(
     server: OAuthServer, path: Path, listens: bool, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sign_in_module, "_PATIENCE", httpx2.Timeout(0.2))
@@ -149,7 +147,7 @@ async def test_an_authorization_server_that_is_down_is_named_and_holds_up_nothin
     assert f"signing in needs {endpoint}: {reason}" in str(caught.value)
 
 
-async def test_calls_with_a_token_run_concurrently_and_a_refused_one_is_refreshed_once(
+async def test_calls_with_a_token_run_concurrently_and_a_rejected_token_is_refreshed_once(
     server: OAuthServer, path: Path
 ) -> None:
     assert await sign_in(server.url, TokenFile(path, server.url), browse)
@@ -176,7 +174,7 @@ async def test_a_user_who_refuses_is_an_error_in_one_line(server: OAuthServer, p
     assert not TokenFile(path, server.url).has_tokens
 
 
-async def test_a_damaged_file_is_as_good_as_none(server: OAuthServer, path: Path) -> None:
+async def test_a_damaged_token_file_counts_as_empty(server: OAuthServer, path: Path) -> None:
     path.parent.mkdir()
     path.write_text("{")
     file = TokenFile(path, server.url)

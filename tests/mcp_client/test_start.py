@@ -16,7 +16,7 @@ from mcp_client.scripted import call, scripted
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
-async def test_a_missing_program_names_the_path_that_was_searched(tmp_path: Path) -> None:
+async def test_the_error_for_a_missing_program_has_the_searched_path(tmp_path: Path) -> None:
     with pytest.raises(ServerNotFound, match=rf"no program 'no-such-server' on its PATH \({tmp_path}\)"):
         await McpClient.new_stdio_client("no-such-server", [], {"PATH": str(tmp_path)})
 
@@ -35,7 +35,7 @@ async def test_a_program_is_found_on_the_path_that_the_server_gets(tmp_path: Pat
         pass
 
 
-async def test_a_program_relative_to_the_folder_is_found(tmp_path: Path) -> None:
+async def test_a_program_relative_to_the_directory_is_found(tmp_path: Path) -> None:
     program = tmp_path / "server"
     program.write_text("#!/bin/sh\nexec cat >/dev/null\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -47,7 +47,7 @@ async def test_a_program_relative_to_the_folder_is_found(tmp_path: Path) -> None
     ("content", "mode", "problem"),
     [("text", 0o755, "Exec format error"), ("#!/bin/sh", 0o644, "Permission denied")],
 )
-async def test_a_file_that_cannot_be_executed_says_why(
+async def test_the_error_for_an_unexecutable_file_says_why(
     tmp_path: Path, content: str, mode: int, problem: str
 ) -> None:
     program = tmp_path / "server"
@@ -58,20 +58,20 @@ async def test_a_file_that_cannot_be_executed_says_why(
             pass
 
 
-async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+async def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(ServerStartError, match=r"no directory .*missing"):
         async with McpClient.stdio("true", cwd=tmp_path / "missing"):
             pass
 
 
-async def test_an_argument_with_a_nul_is_refused() -> None:
+async def test_an_argument_with_a_nul_is_rejected() -> None:
     with pytest.raises(ServerStartError, match="null byte"):
         async with McpClient.stdio("true", ["a\0b"]):
             pass
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
-async def test_a_shortage_is_waited_out(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+async def test_a_temporary_shortage_is_waited_out(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     original, failures = anyio.open_process, 3
 
     async def scarce(*args: Any, **options: Any) -> Any:
@@ -113,7 +113,7 @@ async def test_a_pipe_that_cannot_be_widened_is_used_as_it_is(monkeypatch: pytes
 
 
 @pytest.mark.slow
-async def test_two_hundred_starts_and_stops_do_not_grow_memory() -> None:
+async def test_memory_does_not_grow_over_two_hundred_starts_and_stops() -> None:
     async def cycles(count: int) -> int:
         """The bytes that Python holds after this many clients have been opened and closed."""
         for _ in range(count):

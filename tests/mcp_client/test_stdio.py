@@ -45,14 +45,14 @@ async def test_a_server_is_initialized_once_and_answers() -> None:
 
 @pytest.mark.parametrize("size", [2 * 2**20, 16 * 2**20 + 1, 64 * 2**20])
 @pytest.mark.parametrize("capacity", ["4KiB", None, "1MiB"])
-async def test_a_large_answer_arrives_whole(size: int, capacity: str | None) -> None:
+async def test_a_large_answer_arrives_completely(size: int, capacity: str | None) -> None:
     async with scripted("echo", buffer_capacity=capacity) as client:
         text = await call(client, "big", size=size)
     assert len(text) == size
     assert hashlib.sha256(text.encode()).hexdigest() == expected_hash(size)
 
 
-async def test_a_large_structured_answer_arrives_whole() -> None:
+async def test_a_large_structured_answer_arrives_completely() -> None:
     async with scripted("echo") as client:
         result = await client.call_tool("structured", {"rows": 50_000})
     rows = result.structured_content["rows"]
@@ -60,7 +60,7 @@ async def test_a_large_structured_answer_arrives_whole() -> None:
     assert rows[49_999] == {"row": 49_999, "name": "name 49999", "ok": False}
 
 
-async def test_nothing_of_an_answer_stays_in_memory_after_its_reader_let_it_go() -> None:
+async def test_an_answer_is_freed_once_its_reader_drops_it() -> None:
     async with scripted("echo") as client:
         await call(client, "big", size=1000)
         gc.collect()
@@ -78,7 +78,7 @@ async def test_nothing_of_an_answer_stays_in_memory_after_its_reader_let_it_go()
     assert after - before < 2**20
 
 
-async def test_the_names_of_the_reference_make_started_clients() -> None:
+async def test_the_constructors_of_the_rust_client_return_started_clients() -> None:
     program, args = sys.executable, argv("echo")
     config = McpClientConfig(buffer_capacity=8192)
     for client in (
@@ -93,7 +93,7 @@ async def test_the_names_of_the_reference_make_started_clients() -> None:
             await client.aclose()
 
 
-async def test_notifications_come_in_wire_order_methods_unknown_to_the_sdk_included() -> None:
+async def test_notifications_arrive_in_wire_order_including_unknown_methods() -> None:
     async with scripted("echo") as client:
         heard = client.notifications()
         await call(client, "notify", count=500)
@@ -132,7 +132,7 @@ async def test_progress_reaches_the_call_that_asked_for_it() -> None:
     assert sorted(seen) == [(0, 3, None), (1, 3, None), (2, 3, None)]
 
 
-async def test_raw_requests_and_notifications_pass() -> None:
+async def test_raw_requests_and_notifications_work() -> None:
     async with scripted("cancels") as client:
         await client.send_notification("notifications/cancelled", {"requestId": 5})
         result = await client.send_request("tools/call", {"name": "cancelled"})
@@ -148,7 +148,7 @@ async def test_an_error_of_the_server_keeps_its_code() -> None:
     assert caught.value.data == {"x": 1}
 
 
-async def test_an_invalid_result_is_refused() -> None:
+async def test_an_invalid_result_is_rejected() -> None:
     async with scripted("echo") as client:
         with pytest.raises(InvalidResult, match="tools/call"):
             await client.call_tool(
@@ -156,13 +156,13 @@ async def test_an_invalid_result_is_refused() -> None:
             )
 
 
-async def test_a_protocol_version_nobody_knows_is_refused() -> None:
+async def test_an_unknown_protocol_version_is_rejected() -> None:
     async with scripted("echo", config=McpClientConfig(protocol_version="1999-12-31")) as client:
         with pytest.raises(InvalidResult, match="wants protocol version '1999-12-31'"):
             await client.initialize()
 
 
-async def test_a_closed_client_says_so() -> None:
+async def test_a_closed_client_raises_an_error() -> None:
     client = scripted("echo")
     with pytest.raises(ClientClosed):
         await client.ping()

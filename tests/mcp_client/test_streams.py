@@ -29,12 +29,12 @@ async def test_a_server_answers_and_ends() -> None:
     assert time.monotonic() - started < 1.5
 
 
-async def test_a_large_answer_arrives_whole() -> None:
+async def test_a_large_answer_arrives_completely() -> None:
     async with scripted("echo") as client:
         assert len(await call(client, "big", size=16 * 2**20)) == 16 * 2**20
 
 
-async def test_a_crash_tells_status_and_stderr() -> None:
+async def test_a_crash_reports_the_status_and_stderr() -> None:
     async with scripted("echo") as client:
         with pytest.raises(ServerExited, match="about to crash") as caught:
             await client.call_tool("crash", {"code": 3, "stderr": 200_000})
@@ -50,7 +50,7 @@ async def test_a_server_that_does_not_read_times_out_and_is_ended() -> None:
                 await client.call_tool("echo", {"x": "x" * 3_000_000}, timeout=0.1)
 
 
-async def test_a_server_that_reads_late_gets_every_line_whole() -> None:
+async def test_a_server_that_reads_late_gets_complete_lines() -> None:
     async with scripted("late") as client:
         await client.initialize()
         with pytest.raises(RequestTimedOut):

@@ -20,7 +20,7 @@ async def test_a_call_that_takes_too_long_is_cancelled_at_the_server() -> None:
     assert "within 0.05 s" in cancelled["reason"]
 
 
-async def test_the_configured_timeout_is_used_and_can_be_lifted() -> None:
+async def test_the_configured_timeout_applies_and_can_be_disabled() -> None:
     async with scripted("echo", config=McpClientConfig(tool_timeout=0.2)) as client:
         with pytest.raises(TimeoutError):
             await client.call_tool("silent")
@@ -61,7 +61,7 @@ async def test_the_timeout_bounds_the_write_to_a_server_that_does_not_read(size:
         assert time.monotonic() - started < 3
 
 
-async def test_a_server_that_starts_reading_late_gets_every_line_whole() -> None:
+async def test_a_server_that_starts_reading_late_gets_complete_lines() -> None:
     async with scripted("late") as client:
         await client.initialize()
         with pytest.raises(RequestTimedOut):
@@ -69,14 +69,14 @@ async def test_a_server_that_starts_reading_late_gets_every_line_whole() -> None
         assert await call(client, "count") == "2"
 
 
-async def test_a_cancelled_start_leaves_nothing() -> None:
+async def test_a_cancelled_start_leaves_no_process() -> None:
     with anyio.move_on_after(0.001):
         async with scripted("echo") as client:
             await anyio.sleep_forever()
             del client
 
 
-async def test_a_start_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_that_takes_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 

@@ -1,7 +1,7 @@
 """Lets one-shot MCP clients talk to one server, one after another.
 
-`bridge.py serve SOCKET COMMAND…` starts the command and hands its stdin and stdout
-to whoever connects; `bridge.py connect SOCKET` is what a client runs as its server.
+`bridge.py serve SOCKET COMMAND…` starts the command and passes its stdin and stdout
+to the client that connects; `bridge.py connect SOCKET` is what a client runs as its server.
 """
 
 import socket

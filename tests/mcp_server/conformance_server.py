@@ -163,7 +163,7 @@ class SuiteTools:
         raise NotImplementedError
 
     async def notice(self, notification: Notification) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 async def main() -> None:

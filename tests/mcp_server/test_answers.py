@@ -46,7 +46,7 @@ def test_only_a_decision_by_name_approves(answer: object, decision: ReviewDecisi
     assert answer_in(answer).decision is decision
 
 
-def test_an_answer_may_carry_a_feedback_or_a_rule() -> None:
+def test_an_answer_may_have_feedback_or_a_rule() -> None:
     assert answer_in({"action": "decline", "content": {"feedback": "no"}}) == ClientAnswer(DENIED, "no")
     always = {"decision": "approved_prefix", "rule": "[[rule]]"}
     expected = ClientAnswer(ReviewDecision.APPROVED_PREFIX, None, "[[rule]]")
@@ -66,7 +66,7 @@ QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "opti
         ({}, None, "no user is available to answer"),
     ],
 )
-def test_a_question_of_the_model_is_a_form_where_the_client_shows_forms(
+def test_a_question_from_the_model_is_a_form_if_the_client_shows_forms(
     workspace: Workspace, capabilities: dict[str, Any], result: Any, shown: str
 ) -> None:
     asks = [sse.function_call("request_user_input", QUESTION, "c1"), sse.completed()]
@@ -103,7 +103,9 @@ def test_a_question_of_the_model_is_a_form_where_the_client_shows_forms(
 
 
 @pytest.mark.parametrize("result", ["null", '"yes"', "[]", "{}", '{"action": null}', "5"])
-def test_an_answer_that_is_not_an_object_denies_and_does_not_hang(workspace: Workspace, result: str) -> None:
+def test_an_answer_that_is_not_an_object_is_a_denial_and_does_not_hang(
+    workspace: Workspace, result: str
+) -> None:
     touch = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]
     scenario = write_scenario(workspace.home, [touch, [sse.message("bye"), sse.completed()]])
     workspace.environment["CODE_REPLAY"] = str(scenario)

@@ -101,7 +101,7 @@ async def tapped(transport: Any, seen: list[tuple[str, dict[str, Any]]]) -> Asyn
         receive.close()
 
 
-def test_it_lists_its_tools(workspace: Workspace) -> None:
+def test_the_server_lists_its_tools(workspace: Workspace) -> None:
     async def names(*options: str) -> list[str]:
         async with connected(workspace, *options) as client:
             tools = (await client.session.list_tools()).tools
@@ -183,7 +183,7 @@ def test_a_session_prompt_sends_updates_for_messages_commands_and_patches(worksp
     assert (workspace.directory / "a.txt").read_text() == "two\n"
 
 
-def test_hidden_tools_say_how_to_enable_them(workspace: Workspace) -> None:
+def test_calling_a_hidden_tool_explains_how_to_enable_it(workspace: Workspace) -> None:
     async def main() -> None:
         async with connected(workspace) as client:
             result = await client.call("session/new", {"cwd": "/"})
@@ -204,7 +204,7 @@ def test_hidden_tools_say_how_to_enable_them(workspace: Workspace) -> None:
         ("nonsense", {}, "unknown tool: nonsense"),
     ],
 )
-def test_wrong_calls_are_answered_in_one_line(
+def test_invalid_calls_are_answered_in_one_line(
     workspace: Workspace, name: str, arguments: dict[str, Any], expected: str
 ) -> None:
     async def main() -> None:
@@ -216,7 +216,7 @@ def test_wrong_calls_are_answered_in_one_line(
     anyio.run(main)
 
 
-def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace) -> None:
+def test_a_client_that_cannot_be_asked_is_not_awaited(workspace: Workspace) -> None:
     replay(workspace, *a_turn(["touch", "x"]))
     (workspace.directory / "a.txt").write_text("one\n")
 
@@ -275,7 +275,7 @@ def test_a_cancelled_elicitation_ends_the_turn(workspace: Workspace) -> None:
     anyio.run(main)
 
 
-def test_a_session_shows_what_a_waiting_command_has_printed(workspace: Workspace) -> None:
+def test_a_session_shows_the_output_of_a_waiting_command(workspace: Workspace) -> None:
     # The title shows the script, so the word is printed in pieces, the second no longer than the first.
     script = "printf beg; sleep 0.5; echo un; until [ -e go ]; do sleep 0.05; done"
     replay(workspace, [sse.function_call("shell", {"command": ["bash", "-c", script]}, "c"), sse.completed()])

@@ -16,7 +16,9 @@ INITIALIZE = (
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_while_it_waits_for_a_client(workspace: Workspace, signum: signal.Signals) -> None:
+def test_a_signal_ends_the_server_while_it_waits_for_a_client(
+    workspace: Workspace, signum: signal.Signals
+) -> None:
     with subprocess.Popen(
         [CODE, "mcp-server"],
         cwd=workspace.directory,
@@ -36,7 +38,7 @@ def test_a_signal_ends_it_while_it_waits_for_a_client(workspace: Workspace, sign
         assert process.stderr.read() == b""
 
 
-def test_a_client_that_does_not_read_does_not_keep_it_from_ending(workspace: Workspace) -> None:
+def test_a_client_that_does_not_read_does_not_prevent_the_exit(workspace: Workspace) -> None:
     with subprocess.Popen(
         [CODE, "mcp-server"],
         cwd=workspace.directory,
@@ -56,7 +58,7 @@ def test_a_client_that_does_not_read_does_not_keep_it_from_ending(workspace: Wor
         assert process.wait(30) == 128 + signal.SIGTERM
 
 
-def test_on_a_terminal_it_says_what_it_is(workspace: Workspace) -> None:
+def test_on_a_terminal_the_server_explains_itself(workspace: Workspace) -> None:
     ours, theirs = pty.openpty()
     try:
         with subprocess.Popen(

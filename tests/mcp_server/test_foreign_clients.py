@@ -26,7 +26,7 @@ PYTHON = os.environ.get("CODE_FOREIGN_CLIENTS", "")
 
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 @pytest.mark.parametrize("elicits", [True, False])
-def test_the_sdks_client_of_any_era(workspace: Workspace, mode: str, elicits: bool) -> None:
+def test_the_sdks_client_in_both_eras(workspace: Workspace, mode: str, elicits: bool) -> None:
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [TOUCH, BYE]))
     parameters = StdioServerParameters(
         command=CODE, args=["mcp-server"], env=workspace.environment, cwd=workspace.directory

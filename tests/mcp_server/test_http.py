@@ -62,7 +62,7 @@ async def call(url: str, mode: str, elicit: Any = None, **arguments: Any) -> dic
         ("auto", None),
     ],
 )
-def test_codex_asks_in_both_eras(workspace: Workspace, mode: str, decision: str | None) -> None:
+def test_codex_asks_for_approval_in_both_eras(workspace: Workspace, mode: str, decision: str | None) -> None:
     async def elicit(_: Any, params: ElicitRequestParams) -> ElicitResult:
         assert "$ touch made" in params.message
         if decision is None:
@@ -75,7 +75,7 @@ def test_codex_asks_in_both_eras(workspace: Workspace, mode: str, decision: str 
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace, mode: str) -> None:
+def test_a_client_that_cannot_be_asked_is_not_awaited(workspace: Workspace, mode: str) -> None:
     with server(workspace, TOUCH, BYE) as url:
         answer = anyio.run(call, url, mode)
     assert answer["content"] == "bye"
@@ -83,7 +83,7 @@ def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace, m
     assert not (workspace.directory / "made").exists()
 
 
-def test_only_those_with_the_token_are_let_in_and_no_web_page(workspace: Workspace) -> None:
+def test_only_clients_with_the_token_have_access_and_web_pages_do_not(workspace: Workspace) -> None:
     def status(**headers: str) -> int:
         hello = {
             "protocolVersion": "2025-06-18",
@@ -104,7 +104,7 @@ def test_only_those_with_the_token_are_let_in_and_no_web_page(workspace: Workspa
         assert status(authorization=right) == 200
 
 
-def test_connections_without_a_request_keep_nobody_out(workspace: Workspace) -> None:
+def test_connections_without_a_request_do_not_block_other_clients(workspace: Workspace) -> None:
     with server(workspace, [sse.message("hi"), sse.completed()]) as url:
         port = httpx2.URL(url).port
         assert port is not None
@@ -145,7 +145,7 @@ def _is_open(one: socket.socket) -> bool:
 @pytest.mark.parametrize(
     ("token", "text"), [("", "set CODE_MCP_TOKEN"), ("short", "at least 16"), ("a b" * 10, "no spaces")]
 )
-def test_it_does_not_start_without_a_good_token(workspace: Workspace, token: str, text: str) -> None:
+def test_the_server_does_not_start_without_a_valid_token(workspace: Workspace, token: str, text: str) -> None:
     workspace.environment["CODE_MCP_TOKEN"] = token
     done = workspace.run("mcp-server", "--http", "0")
     assert done.returncode == 2
@@ -154,7 +154,7 @@ def test_it_does_not_start_without_a_good_token(workspace: Workspace, token: str
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_port_in_use_is_one_line(workspace: Workspace) -> None:
+def test_a_port_in_use_is_reported_in_one_line(workspace: Workspace) -> None:
     with server(workspace) as url:
         port = url.rpartition(":")[2].partition("/")[0]
         done = workspace.run("mcp-server", "--http", port)

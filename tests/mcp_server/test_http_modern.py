@@ -122,7 +122,7 @@ def test_a_client_of_the_handshake_era_has_no_tasks(workspace: Workspace) -> Non
         assert '"code":-32601' in http.post(url, json=get).text
 
 
-def test_a_state_is_good_for_one_round_whoever_brings_it(workspace: Workspace) -> None:
+def test_a_state_is_valid_for_one_round_from_any_client(workspace: Workspace) -> None:
     with server(workspace, TOUCH, BYE) as url:
         client, other = HttpClient(url), HttpClient(url)
         state, answers = asked(client.codex())
@@ -133,7 +133,7 @@ def test_a_state_is_good_for_one_round_whoever_brings_it(workspace: Workspace) -
             assert replayed["error"]["message"] == "invalid or expired requestState"
 
 
-def test_of_two_simultaneous_answers_one_continues_the_turn(workspace: Workspace) -> None:
+def test_only_one_of_two_simultaneous_answers_continues_the_turn(workspace: Workspace) -> None:
     with server(workspace, TOUCH, BYE) as url:
         state, answers = asked(HttpClient(url).codex())
         barrier = threading.Barrier(8)
@@ -160,7 +160,7 @@ def test_a_forged_state_reaches_no_turn(workspace: Workspace) -> None:
     assert (workspace.directory / "made").exists()
 
 
-def test_a_state_belongs_to_its_call_and_answers_to_their_round(workspace: Workspace) -> None:
+def test_a_state_belongs_to_its_call_and_answers_belong_to_their_round(workspace: Workspace) -> None:
     second = json.loads(json.dumps(TOUCH).replace("made", "other").replace('"c1"', '"c2"'))
     with server(workspace, TOUCH, second, BYE) as url:
         client = HttpClient(url)

@@ -24,15 +24,13 @@ MIB = 2**20
         (b'[{"id":7,"method":"x"}]', None, Code.INVALID_REQUEST),
     ],
 )
-def test_what_is_wrong_with_a_request_is_reported_under_its_id(
-    line: Line, request_id: RequestId, code: Code
-) -> None:
+def test_errors_in_a_request_are_reported_under_its_id(line: Line, request_id: RequestId, code: Code) -> None:
     (found,) = messages(line, MIB)
     assert isinstance(found, Malformed)
     assert (found.id, found.error.code, found.is_answer) == (request_id, code, False)
 
 
-def test_a_batch_is_several_messages_where_batches_are_spoken() -> None:
+def test_a_batch_is_several_messages_if_batches_are_supported() -> None:
     both = messages(b'[{"id":1,"method":"a"},{"id":2,"result":{}}]', MIB, batches=True)
     assert both == [Request(1, "a"), Response(2, {})]
 
@@ -47,7 +45,7 @@ def test_a_batch_is_several_messages_where_batches_are_spoken() -> None:
         (b'{"id":1,"method":"m","params":{"t":"C:\\\\udd00"}}', "C:\\udd00"),
     ],
 )
-def test_text_that_is_not_unicode_is_repaired(line: bytes, text: str) -> None:
+def test_invalid_unicode_is_repaired(line: bytes, text: str) -> None:
     assert messages(line, MIB) == [Request(1, "m", {"t": text})]
 
 
@@ -59,7 +57,7 @@ def test_text_that_is_not_unicode_is_repaired(line: bytes, text: str) -> None:
         OversizeLine(2**30, b'{"id":1,"method":"session/prompt"', b"}"),
     ],
 )
-def test_a_broken_request_does_not_end_a_question_with_the_same_id(line: Line) -> None:
+def test_an_invalid_request_does_not_end_a_question_with_the_same_id(line: Line) -> None:
     peer = Peer()
     question, _ = peer.request("session/request_permission", {})
     assert question == 1
@@ -79,7 +77,7 @@ def test_a_broken_request_does_not_end_a_question_with_the_same_id(line: Line) -
         b'{"jsonrpc":"2.0","id":1,"error":"no"}',
     ],
 )
-def test_a_broken_answer_ends_the_question(line: Line) -> None:
+def test_an_invalid_answer_ends_the_question(line: Line) -> None:
     peer = Peer()
     peer.request("session/request_permission", {})
     message, reply = peer.receive(line)

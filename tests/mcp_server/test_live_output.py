@@ -83,7 +83,7 @@ def test_nothing_is_shown_after_the_end_of_the_command(seconds: float) -> None:
     assert len(sent) == (1 if seconds < 1 else 2)
 
 
-def test_a_deadline_is_kept_while_output_waits() -> None:
+def test_a_deadline_applies_while_output_is_withheld() -> None:
     async def main() -> None:
         frontend = Frontend()
         async with anyio.create_task_group() as tasks:

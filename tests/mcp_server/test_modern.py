@@ -28,14 +28,14 @@ def again(client: RawClient, first: dict[str, Any], answers: object, **changes: 
     return client.request("tools/call", params | changes, **FORMS)
 
 
-def test_the_versions_are_the_sdks() -> None:
+def test_the_versions_match_the_sdks() -> None:
     from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
     assert tuple(HANDSHAKE_PROTOCOL_VERSIONS) == eras.HANDSHAKE_VERSIONS
     assert tuple(MODERN_PROTOCOL_VERSIONS) == eras.MODERN_VERSIONS
 
 
-def test_it_is_discovered_and_lists_its_tools(workspace: Workspace) -> None:
+def test_the_server_is_discovered_and_lists_its_tools(workspace: Workspace) -> None:
     with raw_client(workspace) as client:
         found = client.request("server/discover")["result"]
         assert found["supportedVersions"] == ["2026-07-28"]
@@ -73,7 +73,7 @@ def test_it_is_discovered_and_lists_its_tools(workspace: Workspace) -> None:
         (("tools/call", modern({"name": "codex", "requestState": "x"})), -32602, None),
     ],
 )
-def test_wrong_requests_get_an_error(
+def test_invalid_requests_get_an_error(
     workspace: Workspace, message: tuple[str, dict[str, Any]], code: int, data: Any
 ) -> None:
     with raw_client(workspace) as client:
@@ -82,7 +82,7 @@ def test_wrong_requests_get_an_error(
         assert client.request("server/discover")["result"]  # and the server continues
 
 
-def test_a_connection_is_of_one_era(workspace: Workspace) -> None:
+def test_a_connection_has_only_one_era(workspace: Workspace) -> None:
     hello = {"protocolVersion": "2026-07-28", "capabilities": {}}
     with raw_client(workspace) as client:
         client.request("server/discover")
@@ -126,7 +126,7 @@ def test_an_approval_is_a_round_trip(workspace: Workspace) -> None:
         ([], "bye"),
     ],
 )
-def test_a_no_is_a_no(workspace: Workspace, answer: object, text: str) -> None:
+def test_a_rejection_is_a_rejection(workspace: Workspace, answer: object, text: str) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         first = client.call("codex", ASK, **FORMS)
@@ -135,7 +135,7 @@ def test_a_no_is_a_no(workspace: Workspace, answer: object, text: str) -> None:
         assert not (workspace.directory / "made").exists()
 
 
-def test_a_state_is_for_one_call_and_an_answer_may_be_missing(workspace: Workspace) -> None:
+def test_a_state_is_for_one_call_even_if_an_answer_is_missing(workspace: Workspace) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         first = client.call("codex", ASK, **FORMS)
@@ -148,7 +148,7 @@ def test_a_state_is_for_one_call_and_an_answer_may_be_missing(workspace: Workspa
         assert done["structuredContent"]["content"] == "bye"  # wrong attempts have not used up the state
 
 
-def test_a_missing_answer_is_asked_for_again(workspace: Workspace) -> None:
+def test_a_missing_answer_is_requested_again(workspace: Workspace) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         first = client.call("codex", ASK, **FORMS)
@@ -160,7 +160,7 @@ def test_a_missing_answer_is_asked_for_again(workspace: Workspace) -> None:
         assert done["structuredContent"]["content"] == "bye"
 
 
-def test_two_questions_at_once_are_two_keys(workspace: Workspace) -> None:
+def test_two_concurrent_questions_have_two_keys(workspace: Workspace) -> None:
     both = [
         sse.function_call("shell", {"command": ["touch", "one"]}, "c1"),
         sse.function_call("shell", {"command": ["touch", "two"]}, "c2"),
@@ -177,7 +177,7 @@ def test_two_questions_at_once_are_two_keys(workspace: Workspace) -> None:
     assert {path.name for path in workspace.directory.iterdir()} >= {"one", "two"}
 
 
-def test_a_client_without_elicitation_is_refused_at_once_and_learns_why(workspace: Workspace) -> None:
+def test_a_client_without_elicitation_gets_an_immediate_denial_with_the_reason(workspace: Workspace) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         done = client.call("codex", ASK)
@@ -192,7 +192,7 @@ def test_the_end_of_stdin_ends_a_turn_that_waits_for_an_answer(workspace: Worksp
         assert client.call("codex", ASK, **FORMS)["resultType"] == "input_required"
 
 
-def test_a_new_prompt_takes_the_place_of_a_turn_that_waits(workspace: Workspace) -> None:
+def test_a_new_prompt_replaces_a_waiting_turn(workspace: Workspace) -> None:
     replay(workspace, BYE, TOUCH, BYE)
     with raw_client(workspace) as client:
         session = client.call("codex", ASK, **FORMS)["structuredContent"]["threadId"]

@@ -56,7 +56,7 @@ def run(workspace: Workspace, capabilities: dict[str, Any], action: str) -> list
 
 
 @pytest.mark.parametrize("action", ["accept", "decline"])
-def test_a_page_is_passed_on_and_so_is_that_it_is_done_with(workspace: Workspace, action: str) -> None:
+def test_a_page_and_its_completion_are_passed_on(workspace: Workspace, action: str) -> None:
     seen = run(workspace, {"elicitation": {"form": {}, "url": {}}}, action)
     [asked] = [message["params"] for message in seen if message.get("method") == "elicitation/create"]
     assert (asked["mode"], asked["url"]) == ("url", PAGE)
@@ -66,7 +66,7 @@ def test_a_page_is_passed_on_and_so_is_that_it_is_done_with(workspace: Workspace
 
 
 @pytest.mark.parametrize("capabilities", [{}, {"elicitation": {}}, {"elicitation": {"form": {}}}])
-def test_a_client_that_opens_no_pages_is_not_asked(
+def test_a_client_that_cannot_open_pages_is_not_asked(
     workspace: Workspace, capabilities: dict[str, Any]
 ) -> None:
     methods = {message.get("method") for message in run(workspace, capabilities, "accept")}

@@ -120,7 +120,7 @@ def test_a_client_that_shows_forms_is_asked_about_the_plan(
 
 
 @pytest.mark.parametrize("answers", [None, [choose("reject")]])
-def test_plan_mode_ends_with_a_parameter(workspace: Workspace, answers: list[Any] | None) -> None:
+def test_a_parameter_ends_plan_mode(workspace: Workspace, answers: list[Any] | None) -> None:
     asks = answers is not None
     with start(workspace, answers, PLAN, expecting("Plan mode is off", RUN), BYE) as process:
         client = shake_hands(process, answers)
@@ -196,7 +196,7 @@ def test_each_plan_is_a_round_trip(
     assert (workspace.directory / "made").exists() == made
 
 
-def test_a_client_of_2026_without_forms_reads_how_to_decide(workspace: Workspace) -> None:
+def test_a_client_of_2026_without_forms_is_told_how_to_decide(workspace: Workspace) -> None:
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [PLAN]))
     with raw_client(workspace) as client:
         planned = client.call("codex", START)

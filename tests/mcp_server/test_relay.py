@@ -41,7 +41,7 @@ def relayed(
     return client
 
 
-def test_text_that_is_sent_again_reaches_the_client_once() -> None:
+def test_repeated_text_reaches_the_client_once() -> None:
     client = relayed(
         AgentMessageDelta(delta="He"),
         AgentMessageReset(item_id="m"),
@@ -63,7 +63,7 @@ def test_text_that_is_sent_again_reaches_the_client_once() -> None:
     assert updates == ["He", "ll", "o"]
 
 
-def test_progress_and_log_messages_are_sent_to_those_who_want_them() -> None:
+def test_progress_and_log_messages_are_sent_on_request() -> None:
     messages = (WarningEvent(message="careful"), AgentMessage(message="Hello"), ErrorEvent(message="broken"))
     methods = [method for method, _ in relayed(*messages).sent]
     assert not {"notifications/progress", "notifications/message"} & set(methods)
@@ -76,7 +76,7 @@ def test_progress_and_log_messages_are_sent_to_those_who_want_them() -> None:
     ]
 
 
-def test_numbers_continue_over_turns_without_gaps_even_if_one_event_becomes_two_or_none() -> None:
+def test_event_numbers_have_no_gaps_even_if_events_are_added_or_dropped() -> None:
     append_only = AppendOnly()
 
     def numbers(*events: tuple[str, EventMsg]) -> list[tuple[str, int]]:

@@ -39,7 +39,7 @@ async def ignore(_: Conversation, __: Event, ___: TaskGroup) -> None:
     """For a client that ignores events."""
 
 
-def test_beyond_the_limit_the_session_that_was_idle_longest_is_closed(manager: Any) -> None:
+def test_above_the_limit_the_longest_idle_session_is_closed(manager: Any) -> None:
     async def main() -> None:
         async with session_pool(manager([sse.message("bye"), sse.completed()])) as pool:
             pool.limit = 2
@@ -76,7 +76,7 @@ def test_a_prompt_whose_client_fails_is_interrupted_and_the_session_continues(ma
     anyio.run(main)
 
 
-def test_a_client_that_leaves_at_the_last_event_does_not_wait_for_another(manager: Any) -> None:
+def test_a_client_that_disconnects_at_the_last_event_does_not_wait_for_another(manager: Any) -> None:
     async def main() -> None:
         async with session_pool(manager([sse.message("bye"), sse.completed()])) as pool:
             session = await pool.open(ConfigOverrides())

@@ -18,7 +18,7 @@ async def read(descriptor: int, limit: int = 2**20) -> list[Line]:
 @pytest.mark.parametrize(
     "data", [b"", b"one", b"one\ntwo\n", b"\n\nx", "ü\xff\n".encode("latin-1"), b"a" * 300_000]
 )
-def test_lines_come_whole(tmp_path: Path, data: bytes) -> None:
+def test_lines_arrive_completely(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "input").write_bytes(data)
     with (tmp_path / "input").open("rb") as file:
         lines = anyio.run(read, file.fileno())
@@ -63,7 +63,7 @@ def test_writing_to_a_client_that_does_not_read_does_not_block(kind: str) -> Non
         os.close(writer)
 
 
-def test_a_client_that_has_left_is_a_broken_pipe() -> None:
+def test_a_disconnected_client_is_a_broken_pipe() -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
 

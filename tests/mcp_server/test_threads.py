@@ -33,7 +33,7 @@ def test_a_later_process_continues_a_conversation(workspace: Workspace, name: st
         assert again["structuredContent"] == first
 
 
-def test_one_process_has_a_conversation_at_a_time(workspace: Workspace) -> None:
+def test_only_one_process_can_have_a_conversation_open(workspace: Workspace) -> None:
     replay(workspace, BYE, BYE)
     with raw_client(workspace) as one:
         thread = one.call("codex", {"prompt": "hi"})["structuredContent"]["threadId"]
@@ -44,7 +44,7 @@ def test_one_process_has_a_conversation_at_a_time(workspace: Workspace) -> None:
         assert not one.call("codex-reply", {"threadId": thread, "prompt": "hi"})["isError"]
 
 
-def test_only_ids_are_looked_up(workspace: Workspace) -> None:
+def test_only_ids_are_accepted(workspace: Workspace) -> None:
     replay(workspace, BYE)
     with raw_client(workspace) as client:
         client.call("codex", {"prompt": "hi"})
@@ -55,7 +55,7 @@ def test_only_ids_are_looked_up(workspace: Workspace) -> None:
             assert "no session has the id" in refused["content"][0]["text"]
 
 
-def test_what_was_asked_before_the_end_of_stdin_is_answered(workspace: Workspace, tmp_path: Path) -> None:
+def test_requests_before_the_end_of_stdin_are_answered(workspace: Workspace, tmp_path: Path) -> None:
     lines = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO},
         *({"jsonrpc": "2.0", "id": number, "method": "tools/list"} for number in range(2, 100)),
@@ -74,7 +74,7 @@ def test_what_was_asked_before_the_end_of_stdin_is_answered(workspace: Workspace
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [*range(1, 100)]
 
 
-def test_wrong_settings_are_reported_to_those_who_ask_and_on_stderr(workspace: Workspace) -> None:
+def test_invalid_settings_are_reported_to_waiting_clients_and_on_stderr(workspace: Workspace) -> None:
     with workspace.start("mcp-server", "-c", "model_provider=absent", stdin=subprocess.PIPE) as process:
         out, err = process.communicate(
             json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO})

@@ -37,7 +37,7 @@ def attached(account: Account, command: list[str], pid: int) -> bool:
     return account.run([*command, str(pid)], env=BASE, cwd="/").returncode == 0
 
 
-def test_py_spy_is_refused(account: Account, installed: Environment) -> None:
+def test_py_spy_cannot_attach(account: Account, installed: Environment) -> None:
     uv("pip", "install", "--quiet", "--python", installed.python, "py-spy")
     command = [str(installed.folder / "bin" / "py-spy"), "dump", "--pid"]
     with (
@@ -50,7 +50,7 @@ def test_py_spy_is_refused(account: Account, installed: Environment) -> None:
 
 
 @pytest.mark.skipif(which("gdb") is None, reason="gdb is not installed")
-def test_a_debugger_is_refused(account: Account, installed: Environment) -> None:
+def test_a_debugger_cannot_attach(account: Account, installed: Environment) -> None:
     def output(pid: int) -> bytes:
         done = account.run(["gdb", "-nx", "-batch", "-ex", "info proc", "-p", str(pid)], env=BASE, cwd="/")
         return done.stdout + done.stderr

@@ -35,7 +35,7 @@ with socket.socket() as server:
 """
 
 
-def test_a_confined_process_keeps_only_what_it_was_left(tmp_path: Path) -> None:
+def test_a_confined_process_keeps_only_the_granted_permissions(tmp_path: Path) -> None:
     writable, other = tmp_path / "writable", tmp_path / "other"
     writable.mkdir()
     other.mkdir()

@@ -29,7 +29,7 @@ def test_a_dangerous_variable_is_removed_unless_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["PATH", "HOME", "OLD_PWD", "MY_LD_X", "SSL_CERT", "OPENSSL", "python", "ld_preload", ""]
 )
-def test_other_variables_stay(name: str) -> None:
+def test_other_variables_are_kept(name: str) -> None:
     assert unsafe_names([name.encode()]) == []
 
 
@@ -38,7 +38,7 @@ def test_a_name_that_is_not_utf8_is_removed_too() -> None:
 
 
 @given(st.dictionaries(st.binary(), st.binary()))
-def test_cleaning_removes_exactly_the_unsafe_names_and_once_is_enough(
+def test_cleaning_removes_exactly_the_unsafe_names_and_is_idempotent(
     environment: dict[bytes, bytes],
 ) -> None:
     clean = cleaned(environment)

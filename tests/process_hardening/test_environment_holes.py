@@ -41,7 +41,7 @@ def test_pythonpath_cannot_replace_a_module(reports: Any, planted: Path) -> None
     assert hardened["stringprep"] != control["stringprep"]
 
 
-def test_the_working_folder_cannot_replace_a_module(
+def test_the_working_directory_cannot_replace_a_module(
     account: Account, installed: Environment, planted: Path
 ) -> None:
     control = [installed.python, "-c", "from code_responses_api_proxy import report; report()"]
@@ -68,7 +68,7 @@ def test_a_preloaded_library_is_not_loaded_when_started_isolated(
     assert not report_of(account, [*program, "-m", "code_responses_api_proxy"], environment)["preloaded"]
 
 
-def test_openssl_is_not_configured_from_outside(reports: Any, planted: Path) -> None:
+def test_openssl_is_not_configured_by_the_environment(reports: Any, planted: Path) -> None:
     control, hardened = reports({"OPENSSL_CONF": str(planted / "openssl.cnf")})
     plain, _ = reports({})
     if control["minimum_tls"] == plain["minimum_tls"]:
@@ -82,7 +82,7 @@ def test_tls_keys_are_not_logged(reports: Any) -> None:
     assert hardened["key_log"] is None
 
 
-def test_certificates_are_not_chosen_from_outside(reports: Any, planted: Path) -> None:
+def test_certificates_are_not_chosen_by_the_environment(reports: Any, planted: Path) -> None:
     control, hardened = reports({"SSL_CERT_FILE": str(planted / "openssl.cnf")})
     assert control["certificates"] == str(planted / "openssl.cnf")
     assert hardened["certificates"] != control["certificates"]
@@ -101,7 +101,7 @@ def test_a_name_that_is_not_utf8_is_removed(reports: Any) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the loader's variables are Linux's")
 @pytest.mark.parametrize("name", ["LD_LIBRARY_PATH", "PYTHONHASHSEED", "OPENSSL_MODULES"])
-def test_the_programs_children_do_not_inherit(name: str, reports: Any) -> None:
+def test_child_processes_do_not_inherit_removed_variables(name: str, reports: Any) -> None:
     control, hardened = reports({name: "0"})
     assert ascii(name) in control["environment"]
     assert ascii(name) not in hardened["environment"]

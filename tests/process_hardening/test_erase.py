@@ -40,7 +40,7 @@ def copies(pid: int) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root on Linux reads the memory")
 @pytest.mark.parametrize("others", [{}, {"A": "1", "THE_KEYS": "not it", "Z": "\udcff"}])
-def test_a_variable_that_was_taken_is_nowhere_in_memory(others: dict[str, str]) -> None:
+def test_a_taken_variable_is_erased_from_memory(others: dict[str, str]) -> None:
     environment = {**others, "THE_KEY": KEY}
     with subprocess.Popen(
         [sys.executable, "-I", "-c", TAKER],
@@ -63,7 +63,7 @@ def test_a_variable_that_was_taken_is_nowhere_in_memory(others: dict[str, str]) 
         process.stdin.close()
 
 
-def test_a_variable_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_can_be_taken_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_KEY", "value")
     taken = take_variable("THE_KEY")
     assert taken is not None
@@ -73,9 +73,7 @@ def test_a_variable_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "v"])
-def test_values_that_the_interpreter_shares_are_left_alone(
-    monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_values_shared_by_the_interpreter_are_not_erased(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("THE_KEY", value)
     taken = take_variable("THE_KEY")
     assert taken is not None
@@ -83,7 +81,7 @@ def test_values_that_the_interpreter_shares_are_left_alone(
     assert bytes([118]) == b"v"
 
 
-def test_a_constant_of_the_program_is_left_alone() -> None:
+def test_constants_of_the_program_are_not_erased() -> None:
     os.environb[b"THE_KEY"] = constant = b"a constant"
     assert take_variable("THE_KEY")
     assert constant == b"a " + b"constant"

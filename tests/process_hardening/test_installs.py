@@ -88,7 +88,7 @@ def test_an_unrelated_program_is_left_alone(account: Account, installed: Environ
     assert set(map(ascii, environment)) <= set(report["environment"])
 
 
-def test_the_environment_can_ask_for_the_hardening_of_any_program(
+def test_the_environment_can_request_hardening_of_any_program(
     account: Account, installed: Environment
 ) -> None:
     program = [str(installed.folder / "bin" / "unrelated")]
@@ -99,7 +99,9 @@ def test_the_environment_can_ask_for_the_hardening_of_any_program(
 
 
 @pytest.mark.parametrize("value", ["0", "", "off"])
-def test_the_environment_cannot_forbid_it(value: str, account: Account, installed: Environment) -> None:
+def test_the_environment_cannot_prevent_hardening(
+    value: str, account: Account, installed: Environment
+) -> None:
     assert_hardened(report_of(account, [installed.script], {"CODE_PROCESS_HARDENING": value}))
 
 
@@ -151,7 +153,7 @@ def test_a_broken_installation_ends_the_process(account: Account, installed: Env
     assert other.stdout == b"1\n"
 
 
-def test_the_hook_costs_other_programs_nothing_to_speak_of(installed: Environment) -> None:
+def test_the_hook_costs_other_programs_almost_nothing(installed: Environment) -> None:
     line = (installed.site_packages / "code_process_hardening.pth").read_text()
     script = (
         "import os, sys, time\n"

@@ -17,7 +17,7 @@ def piped(data: bytes) -> int:
 
 
 @pytest.mark.parametrize("secret_memory", KINDS)
-def test_a_secret_is_read_between_what_is_not_secret(secret_memory: bool) -> None:
+def test_a_secret_is_read_between_public_parts(secret_memory: bool) -> None:
     source = piped(b"sk-key")
     with SecretBuffer(64, secret_memory=secret_memory) as buffer:
         buffer.append(b"Bearer ")
@@ -52,7 +52,7 @@ def test_truncating_zeroes_what_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("secret_memory", KINDS)
-def test_leaving_the_buffer_zeroes_it_even_while_a_view_is_held(secret_memory: bool) -> None:
+def test_leaving_the_buffer_zeroes_it_even_while_a_view_exists(secret_memory: bool) -> None:
     with SecretBuffer(8, secret_memory=secret_memory) as buffer:
         buffer.append(b"key")
         view = buffer.view()
@@ -65,7 +65,7 @@ def test_locked_memory_is_used_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize("capacity", [0, -1])
-def test_a_buffer_has_room(capacity: int) -> None:
+def test_a_buffer_needs_a_capacity(capacity: int) -> None:
     with pytest.raises(ValueError, match="capacity"):
         SecretBuffer(capacity)
 

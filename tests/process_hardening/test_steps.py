@@ -23,7 +23,7 @@ def test_the_tracer_is_read_from_the_status(status: str, pid: int) -> None:
     assert linux.tracer_pid(status) == pid
 
 
-def test_a_tracer_is_named_in_the_refusal(tmp_path: Path) -> None:
+def test_a_tracer_is_named_in_the_error(tmp_path: Path) -> None:
     status = tmp_path / "status"
     status.write_text("TracerPid:\t42\n")
     with pytest.raises(TracerAttachedError, match="process 42"):
@@ -34,7 +34,7 @@ def test_a_status_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
     assert linux.refuse_tracer(str(tmp_path / "absent")).outcome is Outcome.WARNING
 
 
-def test_a_report_says_what_is_lacking() -> None:
+def test_a_report_shows_missing_features() -> None:
     report = HardeningReport("win32", unsupported.steps())
     assert not report.complete
     assert str(report).splitlines()[0] == "memory closed to other processes: not available"
@@ -57,7 +57,7 @@ def test_hardening_twice_gives_the_first_report_again() -> None:
     )
 
 
-def test_what_is_allowed_stays_in_the_environment() -> None:
+def test_allowed_variables_stay_in_the_environment() -> None:
     assert (
         run(
             "import os\nfrom code_process_hardening import pre_main_hardening\n"

@@ -22,7 +22,7 @@ print("attached" if result == 0 else ffi.errno, flush=True)
 
 
 @pytest.mark.parametrize(("traced", "status"), [(False, 0), (True, 5)])
-def test_a_process_that_is_traced_already_refuses_to_run(traced: bool, status: int) -> None:
+def test_a_traced_process_refuses_to_run(traced: bool, status: int) -> None:
     with victim(f"{WAIT}\n{HARDEN}") as process:
         process.hear()
         tracer = SEIZE.replace("sys.argv[1]", repr(str(process.pid))) + "sys.stdin.read()"

@@ -80,7 +80,7 @@ def ask_twice(port: int) -> None:
         assert deltas == ["hello ", "there"]
 
 
-def test_the_openai_sdk_streaming_and_not() -> None:
+def test_the_openai_sdk_with_and_without_streaming() -> None:
     provider = Provider()
     with (
         upstream(provider.serve) as server,
@@ -91,7 +91,7 @@ def test_the_openai_sdk_streaming_and_not() -> None:
     assert all(BEARER in head and b"not the key" not in head for head in provider.heads)
 
 
-def test_the_query_of_azure() -> None:
+def test_a_request_to_azure_with_a_query() -> None:
     provider = Provider()
     path = "/openai/deployments/d/responses?api-version=2025-04-01-preview"
     with (
@@ -102,7 +102,7 @@ def test_the_query_of_azure() -> None:
     assert all(head.startswith(f"POST {path} HTTP/1.1\r\n".encode()) for head in provider.heads)
 
 
-def test_tls_with_an_authority_of_ones_own(certificate: Path, over_tls: OverTls) -> None:
+def test_tls_with_a_custom_authority(certificate: Path, over_tls: OverTls) -> None:
     provider = Provider()
     with (
         upstream(over_tls(provider.serve)) as server,
@@ -115,7 +115,7 @@ def test_tls_with_an_authority_of_ones_own(certificate: Path, over_tls: OverTls)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_streaming_and_with_a_body_that_it_announces() -> None:
+def test_curl_with_streaming_and_an_announced_body() -> None:
     provider = Provider()
     with (
         upstream(provider.serve) as server,

@@ -44,7 +44,7 @@ def test_help_prints_a_usage() -> None:
         b"\xef\xbb\xbfsk-a",
     ],
 )
-def test_a_key_that_cannot_be_one_ends_with_2_and_is_not_shown(key: bytes) -> None:
+def test_an_invalid_key_ends_with_2_and_is_not_shown(key: bytes) -> None:
     done = run(key=key)
     assert done.returncode == 2
     assert done.stdout == b""
@@ -88,18 +88,18 @@ def test_a_key_is_not_read_from_a_terminal() -> None:
         ("--max-body-mib", "0"),
     ],
 )
-def test_wrong_use_ends_with_2(options: tuple[str, ...]) -> None:
+def test_invalid_usage_ends_with_2(options: tuple[str, ...]) -> None:
     assert run(*options, key=b"sk-a").returncode == 2
 
 
-def test_a_port_that_is_taken_ends_with_1() -> None:
+def test_a_port_in_use_ends_with_1() -> None:
     with upstream(serve) as server:
         done = run("--port", str(server.port), key=b"sk-a")
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
 
 
-def test_the_server_info_says_where_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_server_info_file_is_private_and_has_the_port(tmp_path: Path) -> None:
     info = tmp_path / "info.json"
     with upstream(serve) as server:
         url = f"http://127.0.0.1:{server.port}/"
@@ -114,7 +114,7 @@ def test_the_server_info_says_where_for_its_owner_only(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [info]
 
 
-def test_who_starts_it_can_hold_its_life_in_a_pipe() -> None:
+def test_the_proxy_ends_when_its_parent_closes_the_pipe() -> None:
     with (
         upstream(serve) as server,
         subprocess.Popen(
@@ -141,7 +141,7 @@ def test_who_starts_it_can_hold_its_life_in_a_pipe() -> None:
             assert process.wait(PATIENCE) == 0
 
 
-def test_a_file_cannot_hold_its_life(tmp_path: Path) -> None:
+def test_exit_on_eof_requires_a_pipe(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(b"sk-a\n")
     with key.open("rb") as file:
@@ -171,13 +171,13 @@ def test_shutdown_lets_a_running_stream_finish() -> None:
         assert running.process.wait(PATIENCE) == 0
 
 
-def test_a_signal_ends_it_in_order() -> None:
+def test_a_signal_shuts_the_proxy_down_cleanly() -> None:
     with upstream(serve) as server, proxy(f"http://127.0.0.1:{server.port}/") as running:
         running.process.terminate()
         assert running.process.wait(PATIENCE) == 0
 
 
-def test_a_dump_holds_both_sides_and_no_credentials(tmp_path: Path) -> None:
+def test_a_dump_contains_both_sides_without_credentials(tmp_path: Path) -> None:
     def set_cookie(peer: Peer) -> None:
         peer.request()
         peer.send(reply(b'{"done": true}', fields=b"Set-Cookie: secret-cookie\r\n"))

@@ -18,7 +18,7 @@ class Deep(Recording):
         return {"body": body}
 
 
-def test_a_body_too_deep_to_be_written_costs_a_line_and_leaves_no_half_file(
+def test_a_body_nested_too_deeply_causes_one_line_and_leaves_no_partial_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = DumpFolder(str(tmp_path))

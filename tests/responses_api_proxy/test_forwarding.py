@@ -48,7 +48,7 @@ def answer(peer: Peer) -> tuple[bytes, bytes]:
     return peer.request()  # framed like a request
 
 
-def test_a_request_arrives_with_the_key_and_without_what_is_not_its() -> None:
+def test_a_request_arrives_with_the_key_and_without_connection_headers() -> None:
     fields = b"Authorization: Bearer theirs\r\nAccept-Encoding: gzip\r\nX-One: 1\r\nConnection: X-Two\r\nX-Two: 2\r\nProxy-Authorization: p\r\n"
     with between(mirror, path="/openai/responses?api-version=1") as (running, server):
         _, seen = answer(running.ask(post(b'{"a":1}', fields=fields)))
@@ -63,14 +63,14 @@ def test_a_request_arrives_with_the_key_and_without_what_is_not_its() -> None:
     )
 
 
-def test_a_chunked_body_arrives_in_chunks() -> None:
+def test_a_chunked_body_arrives_chunked() -> None:
     head = b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with between(echo) as (running, _):
         _, seen = answer(running.ask(head + b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"))
     assert seen.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n")
 
 
-def test_one_connection_each_serves_many_requests() -> None:
+def test_one_connection_on_each_side_serves_many_requests() -> None:
     with between(echo) as (running, server):
         client = running.connect()
         for number in range(20):
@@ -79,13 +79,13 @@ def test_one_connection_each_serves_many_requests() -> None:
         assert server.connections == 1
 
 
-def test_requests_sent_ahead_are_answered_in_order() -> None:
+def test_pipelined_requests_are_answered_in_order() -> None:
     with between(echo) as (running, _):
         client = running.ask(b"".join(post(b"%d" % number) for number in range(10)))
         assert [answer(client)[1][-1:] for _ in range(10)] == [b"%d" % number for number in range(10)]
 
 
-def test_a_response_is_mirrored_without_what_belongs_to_one_hop() -> None:
+def test_a_response_is_forwarded_without_hop_by_hop_headers() -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.send(
@@ -102,7 +102,7 @@ def test_a_response_is_mirrored_without_what_belongs_to_one_hop() -> None:
     assert body == b'{"error":1}'
 
 
-def test_a_redirect_is_mirrored_and_not_followed() -> None:
+def test_a_redirect_is_forwarded_and_not_followed() -> None:
     with upstream(echo) as elsewhere:
         location = b"Location: http://127.0.0.1:%d/\r\n" % elsewhere.port
 
@@ -140,7 +140,7 @@ def test_each_event_arrives_before_the_next_one_is_sent() -> None:
     "start",
     [b"Content-Length: 100\r\n\r\nabc\n", b"Transfer-Encoding: chunked\r\n\r\n4\r\nabc\n\r\n"],
 )
-def test_a_response_cut_short_upstream_is_cut_short_for_the_client_at_once(start: bytes) -> None:
+def test_a_truncated_response_is_truncated_immediately_for_the_client(start: bytes) -> None:
     cut = threading.Event()
 
     def serve(peer: Peer) -> None:
@@ -167,7 +167,7 @@ def test_a_response_cut_short_upstream_is_cut_short_for_the_client_at_once(start
         (b"HTTP/1.1 200 OK\r\nX : 1\r\n\r\n", "upstream_invalid_response"),
     ],
 )
-def test_no_response_from_upstream_is_a_502_that_says_why(start: bytes, code: str) -> None:
+def test_a_missing_response_from_upstream_is_a_502_with_the_reason(start: bytes, code: str) -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.send(start)
@@ -180,7 +180,7 @@ def test_no_response_from_upstream_is_a_502_that_says_why(start: bytes, code: st
     assert KEY not in str(error)
 
 
-def test_an_upstream_that_is_down_is_a_502() -> None:
+def test_an_unreachable_upstream_is_a_502() -> None:
     with upstream(echo) as server:
         gone = server.port
     with proxy(f"http://127.0.0.1:{gone}/") as running:
@@ -189,7 +189,7 @@ def test_an_upstream_that_is_down_is_a_502() -> None:
     assert error_of(head + body)["code"] == "upstream_unreachable"
 
 
-def test_a_client_that_leaves_takes_its_request_with_it() -> None:
+def test_a_request_is_dropped_when_its_client_disconnects() -> None:
     left = threading.Event()
 
     def serve(peer: Peer) -> None:
@@ -206,7 +206,7 @@ def test_a_client_that_leaves_takes_its_request_with_it() -> None:
 
 
 @pytest.mark.parametrize("resets", [False, True])
-def test_a_request_that_crossed_with_the_end_of_an_idle_connection_is_sent_again(resets: bool) -> None:
+def test_a_request_is_sent_again_if_the_idle_connection_was_just_closed(resets: bool) -> None:
     def serve(peer: Peer) -> None:
         _, body = peer.request()
         if body == b"second" and server.connections == 1:
@@ -240,7 +240,7 @@ def test_a_request_is_not_sent_again_on_a_new_connection() -> None:
     assert len(requests) == 1
 
 
-def test_a_body_is_asked_for_when_the_client_waits_to_be() -> None:
+def test_a_body_is_requested_when_the_client_expects_100_continue() -> None:
     head = (
         b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
     )
@@ -253,7 +253,7 @@ def test_a_body_is_asked_for_when_the_client_waits_to_be() -> None:
     assert b"Expect" not in seen
 
 
-def test_an_old_client_gets_a_body_without_chunks_and_then_the_end() -> None:
+def test_an_http_1_0_client_gets_a_body_without_chunks_and_then_the_end() -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
@@ -264,7 +264,7 @@ def test_an_old_client_gets_a_body_without_chunks_and_then_the_end() -> None:
     assert response == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcdef"
 
 
-def test_a_slow_upstream_holds_the_client_back() -> None:
+def test_a_slow_upstream_slows_the_client_down() -> None:
     go_on = threading.Event()
     size = 48 * 1024 * 1024
 
@@ -297,7 +297,7 @@ def test_a_slow_upstream_holds_the_client_back() -> None:
         assert answer(client)[1] == b"all"
 
 
-def test_a_slow_client_holds_the_upstream_back() -> None:
+def test_a_slow_client_slows_the_upstream_down() -> None:
     written = []
 
     def serve(peer: Peer) -> None:
@@ -342,7 +342,7 @@ def test_a_connection_over_the_limit_is_asked_to_retry() -> None:
     assert re.match(rb"HTTP/1.1 503 [^\r]+\r\n(?s:.*)\r\nRetry-After: 1\r\n", response), response
 
 
-def test_clients_that_never_finish_do_not_keep_others_out() -> None:
+def test_clients_that_never_finish_do_not_block_others() -> None:
     with between(echo) as (running, _):
         for _ in range(300):
             running.ask(b"POST /v1/responses HTTP/1.1\r\nHost: loc")

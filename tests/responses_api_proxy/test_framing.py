@@ -31,9 +31,7 @@ CUTS = st.lists(st.integers(0, 10_000), max_size=8)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=6), st.binary(max_size=20), CUTS)
-def test_chunks_give_what_went_into_them_however_they_arrive(
-    pieces: list[bytes], after: bytes, cuts: list[int]
-) -> None:
+def test_chunks_are_decoded_however_they_arrive(pieces: list[bytes], after: bytes, cuts: list[int]) -> None:
     body = ChunkedBody()
     wire = b"".join(map(chunk, pieces)) + LAST_CHUNK + after
     assert read(body, wire, cuts) == (b"".join(pieces), after)
@@ -41,7 +39,7 @@ def test_chunks_give_what_went_into_them_however_they_arrive(
 
 
 @given(st.binary(max_size=50), st.binary(max_size=20), CUTS)
-def test_a_length_gives_that_many_bytes_however_they_arrive(
+def test_a_body_with_a_length_is_read_however_it_arrives(
     payload: bytes, after: bytes, cuts: list[int]
 ) -> None:
     body = LengthBody(len(payload))
@@ -78,12 +76,12 @@ def test_extensions_and_trailers_are_dropped(cuts: list[int]) -> None:
         b"0\r\n" + b"X: 1\r\n" * 5000,
     ],
 )
-def test_malformed_chunks_are_refused(wire: bytes) -> None:
+def test_malformed_chunks_are_rejected(wire: bytes) -> None:
     with pytest.raises(MalformedBodyError):
         read(ChunkedBody(), wire, [])
 
 
-def test_a_body_over_its_limit_is_refused_at_the_size_that_says_so() -> None:
+def test_a_body_over_its_limit_is_rejected_at_the_size_that_exceeds_it() -> None:
     body = ChunkedBody(limit=4)
     assert body.feed(b"4\r\nabcd\r\n") == (b"abcd", b"")
     with pytest.raises(BodyTooLargeError):

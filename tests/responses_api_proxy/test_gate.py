@@ -120,17 +120,17 @@ def test_a_request_line_is_read_strictly(line: bytes, expected: int) -> None:
         (b"".join(b"X-%d: 1\r\n" % n for n in range(FIELDS_LIMIT)), 431),
     ],
 )
-def test_what_is_ambiguous_or_too_much_is_refused(fields: bytes, expected: int) -> None:
+def test_ambiguous_or_oversized_requests_are_rejected(fields: bytes, expected: int) -> None:
     assert status(post(fields)) == expected
 
 
-def test_a_request_without_a_host_is_refused_unless_it_is_old() -> None:
+def test_a_request_without_a_host_is_rejected_unless_it_is_http_1_0() -> None:
     assert status(post(host=b"")) == 400
     old = forwarded(post(host=b"", line=b"POST /v1/responses HTTP/1.0"))
     assert (old.old, old.keep_alive) == (True, False)
 
 
-def test_an_old_request_has_no_chunks() -> None:
+def test_an_http_1_0_request_cannot_be_chunked() -> None:
     assert status(post(b"Transfer-Encoding: chunked\r\n", line=b"POST /v1/responses HTTP/1.0")) == 400
 
 
@@ -158,7 +158,7 @@ def test_an_old_request_has_no_chunks() -> None:
         (b"", False),
     ],
 )
-def test_only_a_host_of_this_machine_is_served(host: bytes, mine: bool) -> None:
+def test_only_loopback_hosts_are_served(host: bytes, mine: bool) -> None:
     head = post(host=b"Host: " + host + b"\r\n")
     if mine:
         assert forwarded(head)
@@ -166,7 +166,7 @@ def test_only_a_host_of_this_machine_is_served(host: bytes, mine: bool) -> None:
         assert status(head) == 403
 
 
-def test_what_belongs_to_one_hop_or_is_set_by_the_proxy_is_dropped() -> None:
+def test_hop_by_hop_headers_and_those_set_by_the_proxy_are_dropped() -> None:
     fields = (
         b"Connection: X-Mine, keep-alive\r\nX-mine: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: Basic a\r\n"
         b"TE: trailers\r\nUpgrade: h2c\r\nProxy-Connection: close\r\nTrailer: X-T\r\nProxy-Authenticate: b\r\n"
@@ -177,11 +177,11 @@ def test_what_belongs_to_one_hop_or_is_set_by_the_proxy_is_dropped() -> None:
     assert decision == Forward(b"X-Kept: yes\r\n", None, expects_continue=True, keep_alive=True, old=False)
 
 
-def test_a_client_that_wants_to_close_is_believed() -> None:
+def test_a_clients_connection_close_is_respected() -> None:
     assert not forwarded(post(b"Connection: X-A,Close\r\n")).keep_alive
 
 
-def test_shutdown_is_offered_only_when_asked_for() -> None:
+def test_shutdown_is_available_only_on_request() -> None:
     head = post(line=b"GET /shutdown HTTP/1.1")
     assert judge(head, Policy(0, shutdown=True)) == Shutdown()
     assert status(head) == 403
@@ -200,7 +200,7 @@ def test_shutdown_is_offered_only_when_asked_for() -> None:
         (b"Authorization: Bearer \xff\r\n", False),
     ],
 )
-def test_a_required_token_must_be_there_exactly_once(fields: bytes, let_in: bool) -> None:
+def test_a_required_token_must_be_present_exactly_once(fields: bytes, let_in: bool) -> None:
     policy = Policy(1000, token=b"local")
     if let_in:
         assert b"local" not in forwarded(post(fields), policy).fields
@@ -228,14 +228,14 @@ def test_a_head_is_found_wherever_the_bytes_are_split(split: int, rest: bytes) -
         (b"a" * HEAD_LIMIT + b"\r\n\r\n", 431),
     ],
 )
-def test_a_head_that_can_never_be_one_is_refused_before_it_ends(data: bytes, expected: int) -> None:
+def test_an_invalid_head_is_rejected_before_it_ends(data: bytes, expected: int) -> None:
     with pytest.raises(RefusedError) as refused:
         head_end(data)
     assert refused.value.status == expected
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_refused_or_well_framed(noise: bytes) -> None:
+def test_any_bytes_are_rejected_or_well_framed(noise: bytes) -> None:
     try:
         decision = judge(post() + noise + b"\r\n\r\n", POLICY)
     except RefusedError as error:

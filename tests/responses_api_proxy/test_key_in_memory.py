@@ -155,7 +155,7 @@ def test_the_key_is_not_copied_by_requests_over_tls(
     assert (recorder.right, recorder.wrong) == (420, 0)
 
 
-def test_an_upstream_that_nobody_vouches_for_gets_no_key(over_tls: OverTls) -> None:
+def test_an_upstream_with_an_untrusted_certificate_gets_no_key(over_tls: OverTls) -> None:
     recorder = Recorder()
     with (
         upstream(over_tls(recorder.serve)) as server,

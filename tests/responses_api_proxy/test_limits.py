@@ -21,7 +21,7 @@ def answering(peer: Peer) -> None:
         peer.send(reply(b"ok"))
 
 
-def test_more_clients_than_descriptors_do_not_stop_those_that_are_served() -> None:
+def test_too_many_clients_do_not_stop_those_that_are_served() -> None:
     with upstream(answering) as server, proxy(f"http://127.0.0.1:{server.port}/") as running:
         pid = running.process.pid
         # As if the limit had been low from the start, except for the check of the command line.
@@ -37,7 +37,7 @@ def test_more_clients_than_descriptors_do_not_stop_those_that_are_served() -> No
         assert running.process.poll() is None
 
 
-def test_fewer_connections_are_promised_where_descriptors_are_few() -> None:
+def test_the_connection_limit_is_lower_if_descriptors_are_scarce() -> None:
     command = ["/bin/sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]
     from responses_api_proxy.wire import command as proxy_command
 
@@ -56,7 +56,7 @@ def test_fewer_connections_are_promised_where_descriptors_are_few() -> None:
 @pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small disk"
 )
-def test_a_full_dump_folder_costs_a_line_and_not_the_request(tmp_path: Path) -> None:
+def test_a_full_dump_directory_causes_one_line_and_does_not_fail_the_request(tmp_path: Path) -> None:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", tmp_path], capture_output=True, check=False
     )
@@ -99,7 +99,7 @@ def test_a_signal_lets_a_running_stream_finish_and_takes_no_new_client(number: s
         assert running.process.wait(10) == 0
 
 
-def test_a_second_signal_ends_it_at_once() -> None:
+def test_a_second_signal_ends_the_proxy_immediately() -> None:
     arrived = threading.Event()
 
     def never_answering(peer: Peer) -> None:
@@ -138,7 +138,7 @@ def test_a_required_token_is_printed_and_checked(tmp_path: Path) -> None:
 DIRECT = {"no_proxy": "", "NO_PROXY": ""}
 
 
-def test_a_proxy_of_the_environment_is_used_when_asked_for() -> None:
+def test_a_proxy_in_the_environment_is_used_on_request() -> None:
     asked: list[bytes] = []
 
     def tunnel(peer: Peer) -> None:
@@ -154,7 +154,7 @@ def test_a_proxy_of_the_environment_is_used_when_asked_for() -> None:
     assert b"Authorization" not in asked[0]
 
 
-def test_a_password_for_the_proxy_of_the_environment_goes_to_it_alone() -> None:
+def test_a_password_for_the_environments_proxy_is_sent_only_to_it() -> None:
     asked: list[bytes] = []
 
     def tunnel(peer: Peer) -> None:
@@ -176,7 +176,7 @@ def test_a_password_for_the_proxy_of_the_environment_goes_to_it_alone() -> None:
 @pytest.mark.parametrize(
     "value", ["socks5://127.0.0.1:1", "https://user:secret@127.0.0.1:1", "http://127.0.0.1:0"]
 )
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_named(value: str) -> None:
+def test_an_unusable_proxy_in_the_environment_is_named(value: str) -> None:
     environment = {**os.environ, **DIRECT, "http_proxy": value}
     with (
         pytest.raises(AssertionError, match="http_proxy is not of the form"),

@@ -91,7 +91,7 @@ def on_clock(script: Callable[[Client], None]) -> None:
     asyncio.run(main())
 
 
-def test_a_client_that_says_nothing_is_dropped_without_an_answer() -> None:
+def test_a_silent_client_is_disconnected_without_an_answer() -> None:
     def script(client: Client) -> None:
         assert client.patience == IDLE_SECONDS == 75
         client.connection.expire()
@@ -101,7 +101,7 @@ def test_a_client_that_says_nothing_is_dropped_without_an_answer() -> None:
     on_clock(script)
 
 
-def test_a_head_has_10_seconds_however_its_bytes_trickle_in() -> None:
+def test_a_head_must_arrive_within_10_seconds() -> None:
     def script(client: Client) -> None:
         client.now += 60
         for byte in HEAD[:8]:
@@ -115,7 +115,7 @@ def test_a_head_has_10_seconds_however_its_bytes_trickle_in() -> None:
     on_clock(script)
 
 
-def test_a_client_that_is_gone_when_it_is_refused_does_not_disturb_the_others() -> None:
+def test_a_refused_client_that_has_disconnected_does_not_affect_others() -> None:
     def script(client: Client) -> None:
         client.send(HEAD[:8])
         client.wire.gone = True
@@ -125,7 +125,7 @@ def test_a_client_that_is_gone_when_it_is_refused_does_not_disturb_the_others() 
     on_clock(script)
 
 
-def test_a_body_may_pause_for_75_seconds_and_a_whole_request_waits_without_limit() -> None:
+def test_a_body_may_pause_for_75_seconds_and_a_complete_request_has_no_limit() -> None:
     def script(client: Client) -> None:
         client.send(HEAD + b"ab")
         client.connection.hold_request(False)  # the upstream takes it
@@ -138,7 +138,7 @@ def test_a_body_may_pause_for_75_seconds_and_a_whole_request_waits_without_limit
     on_clock(script)
 
 
-def test_an_upstream_that_takes_no_more_of_a_body_has_300_seconds() -> None:
+def test_an_upstream_may_stop_reading_a_body_for_300_seconds() -> None:
     def script(client: Client) -> None:
         client.send(HEAD + b"ab")
         client.connection.hold_request(True)

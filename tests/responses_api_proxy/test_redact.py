@@ -34,7 +34,7 @@ def passed(made: Redactor, pieces: list[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("key", [KEY, ODD])
-def test_every_spelling_is_hidden_in_as_many_bytes(key: str) -> None:
+def test_every_spelling_is_redacted_without_changing_lengths(key: str) -> None:
     spellings = {
         key,
         json.dumps(key)[1:-1].replace("/", "\\/"),
@@ -53,7 +53,9 @@ def test_every_spelling_is_hidden_in_as_many_bytes(key: str) -> None:
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 @pytest.mark.parametrize("before", ["", "x", "xy", "Bearer ", "user:"])
 @pytest.mark.parametrize("key", [KEY, ODD, "~~~???>>>".replace("?", "/").replace(">", "+")])
-def test_base64_is_hidden_at_every_alignment(encode: Callable[[bytes], bytes], before: str, key: str) -> None:
+def test_base64_is_redacted_at_every_alignment(
+    encode: Callable[[bytes], bytes], before: str, key: str
+) -> None:
     encoded = encode(f"{before}{key}!".encode())
     with redactor(key) as made:
         hidden = made(encoded)
@@ -67,7 +69,9 @@ def test_base64_is_hidden_at_every_alignment(encode: Callable[[bytes], bytes], b
     cuts=st.lists(st.integers(0, 400), max_size=10),
 )
 @settings(deadline=None)
-def test_it_is_hidden_however_it_is_cut(key: str, parts: list[bytes | None], cuts: list[int]) -> None:
+def test_the_key_is_redacted_however_it_is_split(
+    key: str, parts: list[bytes | None], cuts: list[int]
+) -> None:
     data = b"".join(key.encode() if part is None else part for part in parts)
     marks = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     with redactor(key) as made:
@@ -78,7 +82,7 @@ def test_it_is_hidden_however_it_is_cut(key: str, parts: list[bytes | None], cut
 
 @given(st.binary(max_size=300), KEYS)
 @settings(deadline=None)
-def test_what_is_not_the_key_passes_unchanged(data: bytes, key: str) -> None:
+def test_other_data_is_not_changed(data: bytes, key: str) -> None:
     with redactor(key) as made:
         if made(data) == data:
             assert passed(made, [data[:7], data[7:]]) == data
@@ -98,7 +102,7 @@ def test_only_the_beginning_of_the_key_is_held_back() -> None:
         assert redaction.feed(b"?") == KEY[:10].encode() + b"?"
 
 
-def test_a_key_that_is_too_short_to_be_secret_hides_nothing() -> None:
+def test_a_key_too_short_to_be_secret_is_not_redacted() -> None:
     with redactor("none") as made:
         assert made(b"none") == b"none"
         assert passed(made, [b"no", b"ne"]) == b"none"
@@ -124,7 +128,7 @@ ECHOES = {
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES.keys())
-def test_an_upstream_that_echoes_the_key_does_not_give_it_away(echo: bytes) -> None:
+def test_an_upstream_that_echoes_the_key_does_not_leak_it(echo: bytes) -> None:
     def serve(peer: Peer) -> None:
         head, _ = peer.request()
         assert KEY.encode() in head
@@ -139,7 +143,7 @@ def test_an_upstream_that_echoes_the_key_does_not_give_it_away(echo: bytes) -> N
     assert text.count(b"*") >= len(KEY) - 1
 
 
-def test_a_compressed_response_is_refused() -> None:
+def test_a_compressed_response_is_rejected() -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.send(reply(b"\x1f\x8b...", fields=b"Content-Encoding: gzip\r\n"))
@@ -150,7 +154,7 @@ def test_a_compressed_response_is_refused() -> None:
     assert "compressed its response" in error_of(head + body)["message"]
 
 
-def test_a_dump_does_not_hold_the_key_either(tmp_path: Path) -> None:
+def test_a_dump_does_not_contain_the_key_either(tmp_path: Path) -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.send(reply(KEY.encode(), fields=f"X-Echo: {KEY}\r\n".encode()))

@@ -52,7 +52,7 @@ def ends() -> Iterator[tuple[Running, Upstream]]:
         (b"POST /v1/responses?x=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n" + SMUGGLED, 403),
     ],
 )
-def test_a_refused_request_ends_its_connection_and_hides_no_other(
+def test_a_refused_request_ends_its_connection_and_cannot_smuggle_another(
     data: bytes, status: int, ends: tuple[Running, Upstream]
 ) -> None:
     running, _ = ends
@@ -65,6 +65,6 @@ def test_a_refused_request_ends_its_connection_and_hides_no_other(
         assert response.endswith(b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
-def test_after_all_that_an_honest_request_is_served(ends: tuple[Running, Upstream]) -> None:
+def test_after_all_refusals_a_valid_request_is_served(ends: tuple[Running, Upstream]) -> None:
     running, _ = ends
     assert running.ask(post(b"honest")).request()[1] == b"honest"

@@ -55,7 +55,7 @@ def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     ],
 )
 @given(cuts=st.lists(st.integers(0, 200), max_size=6))
-def test_a_response_is_rewritten_alike_however_it_arrives(
+def test_a_response_is_rewritten_the_same_way_however_it_arrives(
     upstream: bytes, client: bytes, reusable: bool, cuts: list[int]
 ) -> None:
     relayed = relay()
@@ -66,7 +66,7 @@ def test_a_response_is_rewritten_alike_however_it_arrives(
     assert relayed.reusable is reusable
 
 
-def test_a_body_that_the_connection_ends_gets_a_last_chunk_then() -> None:
+def test_a_body_ended_by_the_connection_gets_a_last_chunk() -> None:
     relayed = relay()
     assert relayed.feed(b"HTTP/1.1 200 OK\r\n\r\nab").endswith(
         b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
@@ -75,7 +75,7 @@ def test_a_body_that_the_connection_ends_gets_a_last_chunk_then() -> None:
     assert not relayed.reusable
 
 
-def test_an_old_client_gets_the_body_itself_and_the_end() -> None:
+def test_an_http_1_0_client_gets_the_plain_body_and_the_end() -> None:
     relayed = relay(old=True)
     out = relayed.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"ab") + b"0\r\n\r\n")
     assert out == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab"
@@ -91,7 +91,7 @@ def test_an_old_client_gets_the_body_itself_and_the_end() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
     ],
 )
-def test_an_early_end_is_never_taken_for_the_end(start: bytes) -> None:
+def test_an_early_end_never_looks_complete(start: bytes) -> None:
     relayed = relay()
     if start:
         relayed.feed(start)
@@ -130,7 +130,7 @@ def test_an_invalid_response_is_not_passed_on(data: bytes) -> None:
         relay().feed(data)
 
 
-def test_bytes_after_the_response_end_the_connection_they_came_on() -> None:
+def test_bytes_after_the_response_end_the_upstream_connection() -> None:
     relayed = relay()
     relayed.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n")
     assert relayed.done
@@ -138,7 +138,7 @@ def test_bytes_after_the_response_end_the_connection_they_came_on() -> None:
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_relayed_or_refused(data: bytes) -> None:
+def test_any_bytes_are_relayed_or_rejected(data: bytes) -> None:
     relayed = relay()
     try:
         relayed.feed(b"HTTP/1.1 200 OK\r\n" + data)

@@ -39,25 +39,25 @@ def _tested(file: str, function: str) -> Supported:
     return Supported(f"{file}::{function}")
 
 
-_RESULTS = _tested(_ACP + "test_prompts.py", "test_every_result_is_as_the_schema_has_it")
+_RESULTS = _tested(_ACP + "test_prompts.py", "test_every_result_matches_the_schema")
 _LOADED = _tested(_ACP + "test_sessions.py", "test_a_load_shows_everything_before_its_answer")
 _SDK = _tested(
     _ACP + "test_typescript_sdk.py", "test_streaming_permission_files_terminal_compaction_and_load"
 )
 _PATCH = _tested(_CORE + "test_updates.py", "test_a_patch_has_its_kind_title_and_locations")
-_OPTIONS = _tested(_ACP + "test_turns.py", "test_a_question_is_asked_whole_with_its_options_in_order")
+_OPTIONS = _tested(_ACP + "test_turns.py", "test_a_question_is_complete_and_its_options_are_in_order")
 _CHANGES = _tested(_ACP + "test_turns.py", "test_modes_and_options_change_and_are_reported")
 _BLOCKS = _tested(_CORE + "test_updates.py", "test_prompt_blocks_become_input")
-_BY_DECLARATION = _tested(_CORE + "test_sessions.py", "test_kinds_are_sent_only_to_clients_that_declare_them")
+_BY_DECLARATION = _tested(
+    _CORE + "test_sessions.py", "test_updates_are_sent_only_to_clients_that_declare_them"
+)
 _DIRECTORIES = _tested(
-    _ACP + "test_sessions.py", "test_further_directories_are_writable_where_the_workspace_is"
+    _ACP + "test_sessions.py", "test_additional_directories_are_writable_if_the_workspace_is"
 )
 _LISTED = _tested(_ACP + "test_sessions.py", "test_sessions_are_listed_closed_and_deleted")
 _RESUMED = _tested(_ACP + "test_sessions.py", "test_a_session_without_a_prompt_is_resumed_by_another_process")
-_TERMINAL_LOGIN = _tested(_ACP + "test_authentication.py", "test_login_in_a_terminal_runs_the_agents_command")
-_FORMS = _tested(
-    _ACP + "test_client_servers.py", "test_a_server_of_the_clients_is_used_and_its_questions_are_forms"
-)
+_TERMINAL_LOGIN = _tested(_ACP + "test_authentication.py", "test_terminal_login_runs_the_agents_command")
+_FORMS = _tested(_ACP + "test_client_servers.py", "test_a_clients_server_is_used_and_its_questions_are_forms")
 _PAGES = _tested(_ACP + "test_client_servers.py", "test_a_server_may_ask_to_open_a_page")
 _EDITOR = _tested(_ACP + "test_client_texts.py", "test_a_patch_goes_through_the_editor")
 _ENDED = _tested(_ACP + "test_coverage.py", "test_a_prompt_ends_with_the_reason_of_its_end")
@@ -114,7 +114,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
     "updates": {
         "user_message_chunk": _LOADED,
         "agent_message_chunk": _tested(
-            _CORE + "test_updates.py", "test_a_message_is_sent_once_streamed_or_not"
+            _CORE + "test_updates.py", "test_a_message_is_sent_once_whether_streamed_or_not"
         ),
         "agent_thought_chunk": _SDK,
         "tool_call": _OUTPUT,
@@ -149,8 +149,8 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "terminal": _tested(_ACP + "test_turns.py", "test_a_terminal_shows_the_output_of_a_command"),
     },
     "kinds of tool calls": {
-        "read": _tested(_ACP + "test_coverage.py", "test_a_command_that_only_looks_has_the_kind_of_it"),
-        "search": _tested(_ACP + "test_coverage.py", "test_a_command_that_only_looks_has_the_kind_of_it"),
+        "read": _tested(_ACP + "test_coverage.py", "test_a_read_only_command_has_the_matching_kind"),
+        "search": _tested(_ACP + "test_coverage.py", "test_a_read_only_command_has_the_matching_kind"),
         "execute": _OUTPUT,
         "edit": _PATCH,
         "delete": _PATCH,
@@ -207,7 +207,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "sessionCapabilities.resume": _RESUMED,
         "sessionCapabilities.additionalDirectories": _DIRECTORIES,
         "sessionCapabilities.systemPrompt": _tested(
-            _ACP + "test_sessions.py", "test_the_clients_system_prompt_reaches_the_model"
+            _ACP + "test_sessions.py", "test_the_clients_system_prompt_is_sent_to_the_model"
         ),
         "auth.logout": _tested(_ACP + "test_authentication.py", "test_a_logout_deletes_the_saved_key"),
         "promptCapabilities.audio": Missing("audio is not supported"),
@@ -223,7 +223,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
     "authentication methods": {
         "agent": _tested(
             _ACP + "test_authentication.py",
-            "test_login_in_a_terminal_is_offered_only_to_clients_that_have_one",
+            "test_terminal_login_is_offered_only_to_clients_with_a_terminal",
         ),
         "terminal": _TERMINAL_LOGIN,
     },

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from support import responses_events as sse
 from support import violations
+from support.json_values import JSON
 
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}
@@ -40,7 +41,7 @@ def body(*items: Any, **fields: Any) -> dict[str, Any]:
         [{**SAID, "content": [{"type": "refusal", "refusal": "no"}]}],
     ],
 )
-def test_what_the_api_accepts(items: list[dict[str, Any]]) -> None:
+def test_requests_that_the_api_accepts(items: list[dict[str, Any]]) -> None:
     assert violations(body(*items)) == []
 
 
@@ -86,7 +87,7 @@ def test_what_the_api_accepts(items: list[dict[str, Any]]) -> None:
         ([USER, "text"], "item 1 is not an object"),
     ],
 )
-def test_what_the_api_refuses_in_the_input(items: list[Any], problem: str) -> None:
+def test_inputs_that_the_api_rejects(items: list[Any], problem: str) -> None:
     assert problem in violations(body(*items))
 
 
@@ -101,15 +102,15 @@ def test_what_the_api_refuses_in_the_input(items: list[Any], problem: str) -> No
         ({"input": "hi"}, "input is not a list of items"),
     ],
 )
-def test_what_the_api_refuses_in_addition_to_the_input(fields: dict[str, Any], problem: str) -> None:
+def test_other_fields_that_the_api_rejects(fields: dict[str, Any], problem: str) -> None:
     assert violations({**body(USER), **fields}) == [problem]
 
 
-def test_ids_may_come_back_where_they_are_stored() -> None:
+def test_ids_may_be_sent_back_if_responses_are_stored() -> None:
     assert violations(body({**USER, "id": "msg-1"}, store=True)) == []
 
 
-def test_what_the_builders_make_is_accepted_with_its_output() -> None:
+def test_calls_from_the_builders_are_accepted_with_their_outputs() -> None:
     calls = [
         sse.function_call("shell", {}, "f")["item"],
         sse.custom_tool_call("apply_patch", "x", "c")["item"],
@@ -122,10 +123,6 @@ def test_what_the_builders_make_is_accepted_with_its_output() -> None:
     assert violations(body(USER, *model, *calls, CALLED, CUSTOM_DONE, SHELL_DONE, store=True)) == []
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-)
 ODD_CONTENT = st.sampled_from(["user", "assistant"]) | st.lists(
     st.fixed_dictionaries({"type": JSON}), max_size=2
 )
@@ -140,5 +137,5 @@ ODD_ITEMS = st.lists(
 
 
 @given(JSON | ODD_ITEMS.map(lambda items: body(*items)))
-def test_any_body_gets_an_answer(anything: Any) -> None:
+def test_any_body_can_be_checked(anything: Any) -> None:
     assert all(violations(anything))

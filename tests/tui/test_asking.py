@@ -56,7 +56,7 @@ def screen() -> Iterator[Screen]:
 
 
 @pytest.mark.parametrize("shown", [QUESTION, PROMPT])
-async def test_it_gets_narrower_before_the_whole_question_is_printed(screen: Screen, shown: str) -> None:
+async def test_the_screen_gets_narrower_while_a_question_is_printed(screen: Screen, shown: str) -> None:
     async def signal() -> None:
         screen.asker.screen_changed(resized=True)
 
@@ -68,7 +68,7 @@ async def test_it_gets_narrower_before_the_whole_question_is_printed(screen: Scr
     assert screen.text.count(QUESTION) == 2
 
 
-async def test_it_gets_narrower_after_a_line_that_is_not_an_answer(
+async def test_the_screen_gets_narrower_after_an_invalid_answer(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_followed = screen.lines.is_followed
@@ -86,7 +86,7 @@ async def test_it_gets_narrower_after_a_line_that_is_not_an_answer(
     assert screen.text.count(QUESTION) == 2
 
 
-async def test_it_gets_narrower_while_nothing_is_asked(screen: Screen) -> None:
+async def test_the_screen_gets_narrower_while_nothing_is_asked(screen: Screen) -> None:
     screen.narrow()
     screen.asker.screen_changed(resized=True)
     screen.events = {(PROMPT, 1): lambda: screen.type("y")}

@@ -31,7 +31,7 @@ def answered(*lines: str, schema: dict[str, Any] = SCHEMA) -> tuple[ResolveElici
     return anyio.run(answer_in_lines, request, ask, asked.extend), asked
 
 
-def test_each_field_is_asked_for_with_its_choices_until_it_fits() -> None:
+def test_each_field_is_asked_for_with_its_choices_until_it_is_valid() -> None:
     answer, asked = answered("yes", "Ada", "old", "36", "yeah", "y", "blue", "red")
     assert answer.action == "accept"
     assert answer.content == {"name": "Ada", "age": 36, "sure": True, "color": "red"}
@@ -67,14 +67,16 @@ CHOICES = [{"const": "a", "title": "Letter A"}, {"const": "b", "title": "Letter 
         ({"type": "string", "minLength": "two", "enum": 7}, ["a"], "a"),
     ],
 )
-def test_a_value_is_what_the_schema_asks_for(schema: dict[str, Any], lines: list[str], value: object) -> None:
+def test_a_value_has_the_type_that_the_schema_requires(
+    schema: dict[str, Any], lines: list[str], value: object
+) -> None:
     form = {"properties": {"field": schema}, "required": ["field"]}
     answer, asked = answered("y", *lines, schema=form)
     assert answer.content == {"field": value}
     assert len([line for line in asked if line.endswith(": ")]) == 1 + len(lines)
 
 
-def test_what_is_not_required_may_be_left_out() -> None:
+def test_optional_fields_may_be_left_out() -> None:
     answer, _ = answered("y", "Ada", "", "n", "")
     assert answer.content == {"name": "Ada", "sure": False}
 
@@ -100,6 +102,6 @@ def test_an_invalid_schema_asks_for_nothing() -> None:
     assert (answer.content, len(asked)) == ({}, 1)
 
 
-def test_what_a_server_writes_cannot_drive_the_terminal() -> None:
+def test_a_servers_text_cannot_control_the_terminal() -> None:
     _, asked = answered("y", "x", schema={"properties": {"a\x1b[2J": {"description": "\x1b]0;t\x07b"}}})
     assert asked[1:] == [r"s│ field a\x1b[2J", r"s│ \x1b]0;t\x07b", "value or nothing: "]

@@ -26,7 +26,7 @@ def write(workspace: Workspace, *responses: list[dict[str, object]]) -> None:
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
 
 
-def test_what_was_in_a_pipe_before_the_question_does_not_answer_it(workspace: Workspace) -> None:
+def test_piped_input_from_before_the_question_does_not_answer_it(workspace: Workspace) -> None:
     done = workspace.run(stdin="go\ny\n/quit\nnever read\n")
     assert done.returncode == 0, done.stderr
     assert "? Run this command outside the sandbox?\n?   $ touch made\n" in done.stdout
@@ -34,7 +34,7 @@ def test_what_was_in_a_pipe_before_the_question_does_not_answer_it(workspace: Wo
     assert not (workspace.directory / "made").exists()
 
 
-def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspace) -> None:
+def test_piped_input_after_the_question_answers_it(workspace: Workspace) -> None:
     with workspace.start(stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -57,7 +57,7 @@ def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspa
     assert (workspace.directory / "made").exists()
 
 
-def test_the_end_of_the_input_is_a_no(workspace: Workspace) -> None:
+def test_the_end_of_the_input_means_no(workspace: Workspace) -> None:
     done = workspace.run("go", stdin="")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("> \n")
@@ -149,7 +149,7 @@ def test_many_pasted_lines_do_not_take_long(workspace: Workspace) -> None:
     terminal.close()
 
 
-def test_nothing_is_sent_of_a_line_that_the_terminal_has_cut_off(workspace: Workspace) -> None:
+def test_a_line_that_the_terminal_has_cut_off_is_not_sent(workspace: Workspace) -> None:
     sent = {"expect": [{"contains": "z" * 4000}], "stream": BYE}
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [sent]))
     terminal = Terminal(workspace)
@@ -171,7 +171,7 @@ def test_an_unfinished_paste_is_not_sent_when_the_input_ends(workspace: Workspac
     assert not [*workspace.home.glob("sessions/**/*.jsonl")]
 
 
-def test_an_unfinished_paste_can_be_dropped(workspace: Workspace) -> None:
+def test_an_unfinished_paste_can_be_discarded(workspace: Workspace) -> None:
     workspace.environment["CODE_REPLAY"] = str(
         write_scenario(workspace.home, [{"expect": [{"contains": "four"}], "stream": BYE}])
     )
@@ -195,7 +195,7 @@ def test_a_word_without_enter_is_not_an_answer_when_the_input_ends(workspace: Wo
     assert not (workspace.directory / "made").exists()
 
 
-def test_a_message_is_shown_while_it_comes_and_once(workspace: Workspace) -> None:
+def test_a_message_is_shown_once_while_it_streams(workspace: Workspace) -> None:
     write(
         workspace,
         [
@@ -242,7 +242,7 @@ def test_ctrl_d_ends_the_program(workspace: Workspace) -> None:
     ["please do it\ryes, like before\r", "tidy up\ry\r", "go\ry"],
     ids=["two lines", "a word", "unfinished"],
 )
-def test_what_was_typed_before_the_question_does_not_answer_it(workspace: Workspace, typed: str) -> None:
+def test_input_typed_before_the_question_does_not_answer_it(workspace: Workspace, typed: str) -> None:
     write(workspace, [{"pause_ms": 700}, *RUN], BYE)
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access")
     terminal.until("> ")
@@ -266,7 +266,7 @@ def test_what_was_typed_before_the_question_does_not_answer_it(workspace: Worksp
     "answer",
     ["yes please\r", "please do not\r", "abort\r", "\x1b[Ay\r", "y\ry\r", "y\rand more", "ye s\r"],
 )
-def test_only_a_whole_short_answer_counts(workspace: Workspace, answer: str) -> None:
+def test_only_a_complete_short_answer_counts(workspace: Workspace, answer: str) -> None:
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
     terminal.until("q stop): ")
     terminal.type(answer)
@@ -278,7 +278,7 @@ def test_only_a_whole_short_answer_counts(workspace: Workspace, answer: str) -> 
     terminal.close()
 
 
-def test_an_answer_with_more_right_behind_it_is_a_paste(workspace: Workspace) -> None:
+def test_an_answer_directly_followed_by_more_text_is_a_paste(workspace: Workspace) -> None:
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
     terminal.until("q stop): ")
     terminal.type("y\r")
@@ -292,7 +292,7 @@ def test_an_answer_with_more_right_behind_it_is_a_paste(workspace: Workspace) ->
     terminal.close()
 
 
-def test_a_no_can_say_why(workspace: Workspace) -> None:
+def test_a_rejection_can_have_a_reason(workspace: Workspace) -> None:
     denied = {"expect": [{"call_id": "c1", "output_contains": "use mkdir"}], "stream": BYE}
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [RUN, denied]))
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
@@ -304,7 +304,7 @@ def test_a_no_can_say_why(workspace: Workspace) -> None:
     terminal.close()
 
 
-def test_nothing_is_approved_before_it_was_shown_whole(workspace: Workspace) -> None:
+def test_nothing_is_approved_before_it_was_shown_completely(workspace: Workspace) -> None:
     script = "".join(f"echo {number}\n" for number in range(450)) + "touch made"
     long = [sse.function_call("shell", {"command": ["bash", "-c", script]}, "c1"), sse.completed()]
     write(workspace, long, BYE)

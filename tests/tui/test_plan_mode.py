@@ -58,7 +58,7 @@ def test_a_plan_is_accepted_and_carried_out(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("typed", ["y\r", "y"])
-def test_what_was_typed_before_the_plan_does_not_accept_it(workspace: Workspace, typed: str) -> None:
+def test_input_typed_before_the_plan_does_not_accept_it(workspace: Workspace, typed: str) -> None:
     gate: Response = [sse.function_call("shell", {"command": ["sleep", "1"]}, "c1"), sse.completed()]
     write(workspace, gate, PLAN, RUN, BYE)
     terminal = Terminal(workspace, FULL, "--plan", "plan it")
@@ -122,13 +122,13 @@ def test_exec_carries_out_a_plan_on_request(workspace: Workspace) -> None:
     assert (workspace.directory / "made").exists()
 
 
-def test_exec_tells_a_model_at_once_that_nobody_can_be_asked(workspace: Workspace) -> None:
+def test_exec_tells_the_model_immediately_that_nobody_can_be_asked(workspace: Workspace) -> None:
     write(workspace, ASK, expecting("no user is available to answer"))
     done = workspace.run("exec", "go")
     assert (done.returncode, done.stdout) == (0, "Bye now.\n"), done.stderr
 
 
-def test_the_models_questions_are_answered_by_number_words_or_not_at_all(workspace: Workspace) -> None:
+def test_the_models_questions_are_answered_by_number_in_words_or_not_at_all(workspace: Workspace) -> None:
     answers = {"answers": {"color": {"answers": ["Blue"]}, "name": {"answers": ["Otto, please"]}}}
     write(workspace, ASK, expecting(json.dumps(answers)))
     terminal = Terminal(workspace, "go")
@@ -148,7 +148,7 @@ def test_the_models_questions_are_answered_by_number_words_or_not_at_all(workspa
     terminal.close()
 
 
-def test_what_was_typed_before_a_question_of_the_model_does_not_answer_it(workspace: Workspace) -> None:
+def test_input_typed_before_a_question_from_the_model_does_not_answer_it(workspace: Workspace) -> None:
     sleep: Response = [sse.function_call("shell", {"command": ["sleep", "1"]}, "c0"), sse.completed()]
     write(workspace, sleep, ASK, expecting("the user did not answer"), BYE)
     terminal = Terminal(workspace, FULL, "go")

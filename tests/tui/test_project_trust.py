@@ -21,7 +21,9 @@ def theirs(workspace: Workspace) -> Path:
 
 
 @pytest.mark.parametrize(("answer", "policy"), [("y", "never"), ("no", "on-request")])
-def test_it_is_asked_once(workspace: Workspace, theirs: Path, answer: str, policy: str) -> None:
+def test_the_question_is_asked_only_once(
+    workspace: Workspace, theirs: Path, answer: str, policy: str
+) -> None:
     first = Terminal(workspace)
     first.until(PROMPT)
     assert "Use these settings of the project?" in first.screen
@@ -36,9 +38,7 @@ def test_it_is_asked_once(workspace: Workspace, theirs: Path, answer: str, polic
     second.close()
 
 
-def test_another_word_is_not_an_answer_and_what_was_typed_before_neither(
-    workspace: Workspace, theirs: Path
-) -> None:
+def test_other_words_and_earlier_input_are_not_answers(workspace: Workspace, theirs: Path) -> None:
     terminal = Terminal(workspace)
     terminal.type("y\r")
     terminal.until(PROMPT)
@@ -51,7 +51,9 @@ def test_another_word_is_not_an_answer_and_what_was_typed_before_neither(
     terminal.close()
 
 
-def test_it_is_shown_again_on_a_narrower_screen_and_after_ctrl_z(workspace: Workspace, theirs: Path) -> None:
+def test_the_question_is_shown_again_on_a_narrower_screen_and_after_ctrl_z(
+    workspace: Workspace, theirs: Path
+) -> None:
     terminal = Terminal(workspace, columns=100)
     terminal.until(PROMPT)
     terminal.resize(60)

@@ -1,12 +1,10 @@
-"""Capabilities, modes, options, commands and the replay of a session: all pure."""
+"""Capabilities, modes, options and commands of a session: all pure."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from code_core.acp.capabilities import NOTHING_DECLARED, ClientCapabilities
 from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
@@ -14,7 +12,6 @@ from code_core.acp.elicitation import can_be_asked, elicitation_answer, elicitat
 from code_core.acp.modes import PRESETS, mode_of, mode_state, modes_with
 from code_core.acp.options import config_options, option_id
 from code_core.acp.permissions import permission_decision, permission_request
-from code_core.acp.replay import ReplayTranslator
 from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.agent_events import (
     AgentMessage,
@@ -53,6 +50,7 @@ from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxM
 from code_core.protocol.session_events import ContextCompacted
 from code_core.protocol.token_events import TokenCount, TokenUsage, TokenUsageInfo
 from support.acp_schema import check
+from support.json_values import JSON
 
 EVERYTHING = ClientCapabilities(
     read_files=True,
@@ -64,11 +62,6 @@ EVERYTHING = ClientCapabilities(
     forms=True,
 )
 CWD = Path("/w")
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
 
 
 def updates(*events: EventMsg, client: ClientCapabilities = NOTHING_DECLARED) -> list[dict[str, Any]]:
@@ -104,20 +97,20 @@ def updates(*events: EventMsg, client: ClientCapabilities = NOTHING_DECLARED) ->
         ),
     ],
 )
-def test_a_malformed_declaration_does_not_count(
+def test_malformed_capabilities_count_as_undeclared(
     declared: dict[str, Any], expected: ClientCapabilities
 ) -> None:
     assert ClientCapabilities.of(declared) == expected
 
 
 @given(value=JSON)
-def test_no_capabilities_break_it(value: Any) -> None:
+def test_any_capabilities_can_be_parsed(value: Any) -> None:
     ClientCapabilities.of({"clientCapabilities": value})
 
 
 @pytest.mark.parametrize("approval", [one.value for one in AskForApproval])
 @pytest.mark.parametrize("sandbox", [one.value for one in SandboxMode])
-def test_whatever_is_set_is_a_mode(approval: str, sandbox: str) -> None:
+def test_any_combination_of_settings_is_a_mode(approval: str, sandbox: str) -> None:
     modes = modes_with((approval, sandbox), ("on-request", "read-only"))
     current = mode_of(approval, sandbox, modes)
     assert current is not None
@@ -157,7 +150,7 @@ def test_the_options_and_their_categories() -> None:
         ("a /compact", Input(items=[TextInput(text="a /compact")])),
     ],
 )
-def test_what_a_prompt_does(text: str, expected: Any) -> None:
+def test_effects_of_prompts(text: str, expected: Any) -> None:
     assert carried_out([TextInput(text=text)]) == expected
 
 
@@ -169,7 +162,7 @@ def test_a_prompt_without_text_goes_to_the_model() -> None:
 
 
 @pytest.mark.parametrize("decision", ReviewDecision)
-def test_every_decision_has_an_option(decision: ReviewDecision) -> None:
+def test_every_option_has_its_decision(decision: ReviewDecision) -> None:
     request = ExecApprovalRequest(
         call_id="c", approval_id="a", command=["ls"], cwd=CWD, proposed_rule="r", rule_allows="Allows all."
     )
@@ -187,16 +180,16 @@ def test_every_decision_has_an_option(decision: ReviewDecision) -> None:
 
 
 @given(answer=JSON)
-def test_no_other_answer_is_a_decision(answer: Any) -> None:
+def test_other_answers_are_not_decisions(answer: Any) -> None:
     assert permission_decision(answer) is None
 
 
-def test_without_a_rule_nothing_is_allowed_always() -> None:
+def test_without_a_rule_there_is_no_option_to_allow_always() -> None:
     request = ExecApprovalRequest(call_id="c", approval_id="a", command=["ls"], cwd=CWD)
     assert "approved-prefix" not in {one["optionId"] for one in permission_request("s", request)["options"]}
 
 
-def test_questions_of_servers_are_forms() -> None:
+def test_questions_from_servers_are_forms() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "title": "Run this command?"}}}
     question = ElicitationRequest(id="q", server="s", message="# Run this?", requested_schema=schema)
     params = elicitation_request("session", question)
@@ -218,13 +211,13 @@ def test_questions_of_servers_are_forms() -> None:
         (None, "decline", None),
     ],
 )
-def test_only_an_acceptance_with_a_content_is_one(answer: Any, action: str, content: Any) -> None:
+def test_only_an_acceptance_with_content_counts(answer: Any, action: str, content: Any) -> None:
     question = ElicitationRequest(id="q", server="s", message="?", requested_schema={})
     op = elicitation_answer(question, answer)
     assert (op.id, op.action, op.content) == ("q", action, content)
 
 
-def test_kinds_are_sent_only_to_clients_that_declare_them() -> None:
+def test_updates_are_sent_only_to_clients_that_declare_them() -> None:
     usage = TokenUsage(total_tokens=7)
     events: list[EventMsg] = [
         WarningEvent(message="careful\nindeed"),
@@ -244,7 +237,7 @@ def test_kinds_are_sent_only_to_clients_that_declare_them() -> None:
     assert (sent[-1]["used"], sent[-1]["size"]) == (7, 9)
 
 
-def test_messages_keep_the_ids_of_the_engine() -> None:
+def test_messages_keep_the_engines_ids() -> None:
     shown = updates(
         AgentReasoningDelta(delta="t", item_id="r"),
         AgentReasoning(text="t", item_id="r"),
@@ -280,61 +273,12 @@ def test_a_call_is_announced_once_however_often_it_is_asked_about() -> None:
     assert updates(failed)[0]["status"] == "failed"
 
 
-def test_what_cannot_be_seen_in_a_difference_is_escaped() -> None:
+def test_invisible_characters_in_a_diff_are_escaped() -> None:
     diff = "@@ -1 +1 @@\n-if a:\r\n+if a:\u202e\r\n"
     change = UpdateChange(update=UpdateBody(unified_diff=diff))
     (call,) = updates(PatchApplyBegin(call_id="p", auto_approved=True, changes={"/w/a": change}))
     (shown,) = call["content"]
     assert (shown["oldText"], shown["newText"]) == ("if a:\r\n", "if a:\\u202e\r\n")
-
-
-def replayed(*items: dict[str, Any], client: ClientCapabilities = NOTHING_DECLARED) -> list[dict[str, Any]]:
-    translator = ReplayTranslator(CWD, client)
-    shown = [update for item in items for update in translator.item(item)]
-    shown += [*translator.compacted("s"), *translator.end()]
-    for update in shown:
-        check("SessionUpdate", update)
-    return shown
-
-
-def call(name: str, arguments: Any, call_id: str = "c") -> dict[str, Any]:
-    return {"type": "function_call", "name": name, "arguments": json.dumps(arguments), "call_id": call_id}
-
-
-def output(text: Any, call_id: str = "c") -> dict[str, Any]:
-    return {"type": "function_call_output", "call_id": call_id, "output": text}
-
-
-def test_calls_without_a_result_are_shown_as_failed() -> None:
-    shown = replayed(call("shell", {"command": ["ls"]}), call("x__y", {"a": 1}, "d"), output("done", "d"))
-    assert [(one.get("toolCallId"), one.get("status")) for one in shown if "toolCallId" in one] == [
-        ("c", "in_progress"), ("d", "in_progress"), ("d", "completed"), ("c", "failed"),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("client", [NOTHING_DECLARED, EVERYTHING], ids=["bare", "editor"])
-@pytest.mark.parametrize(("code", "status"), [(0, "completed"), (3, "failed")])
-def test_a_command_is_shown_with_its_exit(client: ClientCapabilities, code: int, status: str) -> None:
-    result = json.dumps({"output": "hi\n", "metadata": {"exit_code": code, "duration_seconds": 0.1}})
-    begun, ended, *_ = replayed(
-        call("shell", {"command": ["ls"], "workdir": "sub"}), output(result), client=client
-    )
-    assert begun["rawInput"]["cwd"] == "/w/sub"
-    assert ended["status"] == status
-    assert "hi" in str(ended)
-    assert ("terminal_exit" in str(ended)) == client.terminal_output
-
-
-@given(item=st.dictionaries(
-    st.sampled_from("type role content summary call_id name arguments input output action item_id".split()),
-    JSON | st.sampled_from(
-        "message reasoning function_call custom_tool_call local_shell_call web_search_call function_call_output "
-        "user assistant shell apply_patch update_plan".split()
-    ),
-))  # fmt: skip
-def test_no_damaged_item_breaks_a_replay(item: dict[str, Any]) -> None:
-    for client in (NOTHING_DECLARED, EVERYTHING):
-        replayed(item, client=client)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +291,7 @@ def test_no_damaged_item_breaks_a_replay(item: dict[str, Any]) -> None:
         ("W" * (64 * 1024 + 1), ["name"], False),
     ],
 )
-def test_a_form_that_no_editor_can_show_whole_is_not_asked(
+def test_a_form_that_no_editor_can_show_completely_is_not_asked(
     message: str, names: list[str], asked: bool
 ) -> None:
     schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}

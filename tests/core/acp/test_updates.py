@@ -54,7 +54,7 @@ def chunk(kind: str, text: str, message_id: str = "message-1") -> dict[str, Any]
     return {"sessionUpdate": kind, "content": {"type": "text", "text": text}, "messageId": message_id}
 
 
-def test_a_message_is_sent_once_streamed_or_not() -> None:
+def test_a_message_is_sent_once_whether_streamed_or_not() -> None:
     assert updates(
         AgentMessageDelta(delta="He"), AgentMessageDelta(delta="llo"), AgentMessage(message="Hello")
     ) == [
@@ -99,14 +99,14 @@ def shown(update: dict[str, Any]) -> str:
     return text
 
 
-def test_much_output_is_not_sent_over_and_over() -> None:
+def test_long_output_is_not_sent_repeatedly() -> None:
     sent = updates(begin(), *(delta(b"x" * 1024) for _ in range(1000)))[1:]
     assert sum(map(len, map(shown, sent))) < 6 * 66 * 1024
     sent = updates(begin(), *(delta(b"x") for _ in range(10_000)))[1:]
     assert sum(map(len, map(shown, sent))) < 2 * 10_000
 
 
-def test_output_that_waits_for_more_can_be_had() -> None:
+def test_withheld_output_can_be_requested() -> None:
     translator = UpdateTranslator(NOTHING_DECLARED)
     translator.updates(begin())
     (first,) = translator.updates(delta(b"Serving on"))
@@ -119,7 +119,7 @@ def test_output_that_waits_for_more_can_be_had() -> None:
     assert translator.withheld() == []
 
 
-def test_nothing_of_a_command_is_withheld_after_its_end() -> None:
+def test_no_output_is_withheld_after_the_end_of_a_command() -> None:
     translator = UpdateTranslator(NOTHING_DECLARED)
     end = ExecCommandEnd(call_id="c", stdout="ab", stderr="", exit_code=0, duration=Duration.of(1))
     events: list[EventMsg] = [begin(), delta(b"a"), delta(b"b"), end]
@@ -129,7 +129,7 @@ def test_nothing_of_a_command_is_withheld_after_its_end() -> None:
     assert translator.withheld() == []
 
 
-def test_a_terminal_gets_everything_at_once() -> None:
+def test_a_terminal_gets_all_output_immediately() -> None:
     translator = UpdateTranslator(ClientCapabilities(terminal_output=True))
     for event in (begin(), delta(b"Serving on"), delta(b" port 80\n")):
         assert translator.updates(event)
@@ -167,7 +167,8 @@ def test_growing_text_shows_the_newest_output() -> None:
 def test_a_patch_has_its_kind_title_and_locations(changes: dict[str, Any], kind: str, title: str) -> None:
     (update,) = updates(PatchApplyBegin(call_id="p", auto_approved=True, changes=changes))
     assert (update["kind"], update["title"]) == (kind, title)
-    assert update["locations"] == [{"path": path} for path in changes]
+    targets = ["/w/b"] if kind == "move" else []
+    assert update["locations"] == [{"path": path} for path in (*changes, *targets)]
 
 
 def test_an_update_is_one_diff_per_hunk() -> None:
@@ -206,7 +207,7 @@ def test_plans_and_searches() -> None:
         (["bash", "-c", "`x`"], "`` `x` ``"),
     ],
 )
-def test_a_command_is_shown_in_enough_backticks(command: list[str], title: str) -> None:
+def test_a_command_that_contains_backticks_is_shown_in_more_of_them(command: list[str], title: str) -> None:
     assert command_title(command) == title
 
 

@@ -60,11 +60,11 @@ y = { z = [1, { deep = 2 }] }
         (("a", "absent"), 3),
     ],
 )
-def test_the_line_of_a_key(path: KeyPath, line: int | None) -> None:
+def test_the_line_of_a_key_is_found(path: KeyPath, line: int | None) -> None:
     assert line_of(TEXT, path) == line
 
 
-def test_text_that_is_not_toml_has_no_lines() -> None:
+def test_invalid_toml_has_no_lines() -> None:
     assert line_of("[a\n" * 5_000, ("a",)) is None
 
 
@@ -99,7 +99,7 @@ def test_text_that_is_not_toml_has_no_lines() -> None:
         ),
     ],
 )
-def test_what_has_no_effect_is_a_warning(home: Path, text: str, warning: str) -> None:
+def test_settings_without_effect_are_a_warning(home: Path, text: str, warning: str) -> None:
     (found,) = load(home, text).warnings
     assert warning in found
 
@@ -123,16 +123,14 @@ def test_a_mistyped_option_is_a_warning_that_names_the_option(home: Path) -> Non
     ("key", "value", "source"),
     [("limits", {"max_tool_calls": "many"}, "-c limits"), ("limits.max_tool_calls", "many", "-c")],
 )
-def test_a_wrong_value_names_the_option_it_came_from(
-    home: Path, key: str, value: object, source: str
-) -> None:
+def test_an_invalid_value_names_its_option(home: Path, key: str, value: object, source: str) -> None:
     expected = rf"^{source}: limits.max_tool_calls is 'many': it must be a whole number"
     with pytest.raises(ConfigError, match=expected):
         load(home, "[limits]\nmax_tool_calls = 3", ConfigOverrides(settings=((key, value),)))
 
 
 @pytest.mark.parametrize("text", ["env = 'sekrit'", "env = { A = ['sekrit'] }", "http_headers = 'sekrit'"])
-def test_a_wrong_value_that_may_be_a_secret_is_not_shown(home: Path, text: str) -> None:
+def test_an_invalid_value_that_may_be_a_secret_is_not_shown(home: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(home, f"[mcp_servers.x]\ncommand = 'y'\n{text}")
     assert "mcp_servers.x" in str(caught.value)
@@ -157,7 +155,7 @@ enabled = false
     assert load(home, 'model_reasoning_effort = "none"').preferences.effort == "none"
 
 
-def test_values_of_codex_2026_are_accepted_or_named(home: Path) -> None:
+def test_values_of_codex_2026_are_accepted_or_reported(home: Path) -> None:
     text = """\
 approval_policy = { granular = { rules = true } }
 [tools]
@@ -178,7 +176,7 @@ env_vars = ["HOME", { name = "TOKEN", source = "remote" }]
     assert config.mcp_servers["a"].env_vars == ["HOME", "TOKEN"]
 
 
-def test_unknown_checks_in_a_list_are_left_out_one_by_one(home: Path) -> None:
+def test_each_unknown_check_in_a_list_is_left_out_with_a_warning(home: Path) -> None:
     config = load(home, "[validation]\ntools_allowlist = ['new', 'json', 'newer']")
     assert config.validation.allowed == frozenset[ValidationTool](("json",))
     assert [warning.partition(": ")[2][:32] for warning in config.warnings] == [
@@ -196,11 +194,11 @@ def test_unknown_checks_in_a_list_are_left_out_one_by_one(home: Path) -> None:
         ("", 10.0),
     ],
 )
-def test_a_start_up_time_in_milliseconds(home: Path, text: str, seconds: float) -> None:
+def test_a_start_up_timeout_in_milliseconds(home: Path, text: str, seconds: float) -> None:
     assert load(home, f"[mcp_servers.a]\ncommand = 'x'\n{text}").mcp_servers["a"].startup_timeout == seconds
 
 
-def test_an_enabled_server_without_a_command_is_refused(home: Path) -> None:
+def test_an_enabled_server_without_a_command_is_rejected(home: Path) -> None:
     with pytest.raises(ConfigError, match=r":1: mcp_servers\.a: set command or url$"):
         load(home, "[mcp_servers.a]\nargs = []")
     expected = r"set command or url \(unknown setting comand: did you mean command\?\)$"
@@ -208,7 +206,7 @@ def test_an_enabled_server_without_a_command_is_refused(home: Path) -> None:
         load(home, "modell = 1\n[mcp_servers.a]\ncomand = 'x'")
 
 
-def test_text_without_quotes_is_named(home: Path) -> None:
+def test_an_unquoted_string_is_reported_with_a_hint(home: Path) -> None:
     with pytest.raises(ConfigError, match=r"Invalid value \(at line 1, column 9\): strings need quotes$"):
         load(home, "model = gpt-5")
 
@@ -218,7 +216,7 @@ def test_a_boolean_is_shown_as_toml_spells_it(home: Path) -> None:
         load(home, "approval_policy = true")
 
 
-def test_a_home_directory_in_a_path_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_in_a_path_is_expanded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(home))
     (home / "out").mkdir()
     text = (
@@ -232,7 +230,7 @@ def test_a_home_directory_in_a_path_is_found(home: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("spelling", ["{real}", "{real}/", "{real}/./", "{link}", "{real}/../project"])
-def test_a_project_is_found_however_its_path_is_spelled(tmp_path: Path, home: Path, spelling: str) -> None:
+def test_a_project_is_found_for_any_spelling_of_its_path(tmp_path: Path, home: Path, spelling: str) -> None:
     real, link = tmp_path / "project", tmp_path / "link"
     (real / ".git").mkdir(parents=True)
     (real / ".git" / "HEAD").write_text("ref: refs/heads/main\n")

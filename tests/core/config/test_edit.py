@@ -45,7 +45,7 @@ def settings(home: Home) -> dict[str, Any]:
         (("shell_environment_policy", "exclude"), ["A*"]),
     ],
 )
-def test_a_value_is_set_and_the_rest_stays(home: Home, path: tuple[str, ...], value: Any) -> None:
+def test_a_value_is_set_without_changing_the_rest(home: Home, path: tuple[str, ...], value: Any) -> None:
     before = settings(home)
     set_values(home, {path: value})
     after = settings(home)
@@ -68,13 +68,15 @@ def test_a_value_is_set_and_the_rest_stays(home: Home, path: tuple[str, ...], va
         (("mcp_servers", "old", "url"), "http://x", "command and url are both set"),
     ],
 )
-def test_a_wrong_value_changes_nothing(home: Home, path: tuple[str, ...], value: Any, message: str) -> None:
+def test_an_invalid_value_changes_nothing(
+    home: Home, path: tuple[str, ...], value: Any, message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         set_values(home, {path: value})
     assert home.config_file.read_text() == BEFORE
 
 
-def test_a_file_with_two_mistakes_can_be_mended_one_by_one(home: Home) -> None:
+def test_a_file_with_two_mistakes_can_be_corrected_one_by_one(home: Home) -> None:
     home.config_file.write_text('model = 5\napproval_policy = "sometimes"\n')
     set_values(home, {("sandbox_mode",): "read-only"})
     set_values(home, {("model",): "m"})
@@ -82,7 +84,7 @@ def test_a_file_with_two_mistakes_can_be_mended_one_by_one(home: Home) -> None:
     assert settings(home) == {"model": "m", "approval_policy": "never", "sandbox_mode": "read-only"}
 
 
-def test_what_is_not_set_cannot_be_removed(home: Home) -> None:
+def test_an_unset_value_cannot_be_removed(home: Home) -> None:
     for path in (
         ("approval_policy",),
         ("limits", "max_wall_seconds"),
@@ -93,7 +95,7 @@ def test_what_is_not_set_cannot_be_removed(home: Home) -> None:
             remove_value(home, path)
 
 
-def test_an_empty_table_goes_with_its_last_value(home: Home) -> None:
+def test_a_table_is_removed_with_its_last_value(home: Home) -> None:
     remove_value(home, ("limits", "max_tool_calls"))
     assert "limits" not in settings(home)
 
@@ -108,7 +110,7 @@ def test_settings_of_the_fallback_are_kept_in_the_new_file(tmp_path: Path) -> No
 
 
 @given(st.lists(st.sampled_from(["a.b", "x", '"', "é", "-", "_1"]), min_size=1, max_size=2), st.booleans())
-def test_any_name_survives_an_edit(
+def test_names_of_any_spelling_survive_an_edit(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], off: bool
 ) -> None:
     home = Home(tmp_path_factory.mktemp("home"))

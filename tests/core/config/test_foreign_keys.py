@@ -139,7 +139,7 @@ def toml(value: object) -> str:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_of_theirs_loads_or_has_a_reason(tmp_path: Path, key: str) -> None:
+def test_a_foreign_key_loads_or_is_reported_with_a_reason(tmp_path: Path, key: str) -> None:
     (tmp_path / "config.toml").write_text(f"{key} = {toml(KEYS[key])}")
     environ = {"CODE_HOME": str(tmp_path)}
     overrides = ConfigOverrides(settings=tuple((name, KEYS[name]) for name in AROUND))
@@ -157,6 +157,6 @@ def test_a_key_of_theirs_loads_or_has_a_reason(tmp_path: Path, key: str) -> None
 
 
 @pytest.mark.parametrize("key", ["notify.x", "profiles.p.notify", 'projects."/x".hooks', "browser.a.b"])
-def test_what_is_in_a_table_without_effect_has_none(key: str) -> None:
+def test_keys_in_a_table_without_effect_have_no_effect(key: str) -> None:
     with pytest.raises(ConfigError, match="has no effect here: "):
         known_path(key_path(key))

@@ -15,18 +15,18 @@ def table(*patterns: str) -> ConfirmGuardTable:
     return ConfirmGuardTable(patterns=[GuardPatternTable(regex=pattern) for pattern in patterns])
 
 
-def test_without_any_nothing_is_loaded(tmp_path: Path) -> None:
+def test_without_guards_and_rules_nothing_is_imported(tmp_path: Path) -> None:
     assert load_guards(ConfirmGuardTable(), tmp_path, project_of(tmp_path)) is NO_GUARDS
 
 
-def test_a_pattern_finds_and_says_why(tmp_path: Path) -> None:
+def test_a_pattern_matches_and_gives_its_reason(tmp_path: Path) -> None:
     (guard,) = load_guards(table("pro+d"), tmp_path, project_of(tmp_path)).guards
     assert guard.message == "it matches pro+d"
     assert guard.pattern.matches(["to prood"])
     assert not guard.pattern.matches(["to test"])
 
 
-def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
+def test_an_invalid_pattern_is_reported(tmp_path: Path) -> None:
     text = "[[confirm_guard.patterns]]\nregex = 'b'\n[[confirm_guard.patterns]]\nregex = '(a'\n"
     (tmp_path / "config.toml").write_text(text)
     expected = r"config\.toml:4: confirm_guard\.patterns: '\(a' is not a regular expression"
@@ -34,14 +34,14 @@ def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
         load_config(NO_OVERRIDES, {"CODE_HOME": str(tmp_path)})
 
 
-def test_no_pattern_hangs_the_turn(tmp_path: Path) -> None:
+def test_a_slow_pattern_does_not_hang_the_turn(tmp_path: Path) -> None:
     (guard,) = load_guards(table(r"(a|aa|a+)+$"), tmp_path, project_of(tmp_path)).guards
     started = time.perf_counter()
     assert guard.pattern.matches(["a" * 9_000 + "b"])  # not known, so it counts
     assert time.perf_counter() - started < 5
 
 
-def test_the_time_of_a_pattern_is_for_all_texts_and_no_text_is_cut(tmp_path: Path) -> None:
+def test_the_time_limit_of_a_pattern_covers_all_texts_and_no_text_is_cut(tmp_path: Path) -> None:
     (guard,) = load_guards(table("a.*c"), tmp_path, project_of(tmp_path)).guards
     assert guard.pattern.matches(["x" * 100_000 + "abc"])
     assert not guard.pattern.matches(["ab"] * 100)
@@ -50,7 +50,7 @@ def test_the_time_of_a_pattern_is_for_all_texts_and_no_text_is_cut(tmp_path: Pat
     assert time.perf_counter() - started < 5
 
 
-def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path) -> None:
+def test_project_rules_can_only_tighten_the_users_own(tmp_path: Path) -> None:
     home, project = tmp_path / "home", tmp_path / "project"
     (home / "rules").mkdir(parents=True)
     (project / ".code/rules").mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "problem"), [("x", "cannot be read"), ("[[rule]]\npattern = []", "rule 1 needs a pattern")]
 )
-def test_a_wrong_rules_file_is_named(tmp_path: Path, text: str, problem: str) -> None:
+def test_an_invalid_rules_file_is_reported(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/a.toml").write_text(text)
     with pytest.raises(ConfigError, match=f"a.toml.*{problem}"):

@@ -29,7 +29,7 @@ def leaves(table: Any, at: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
 
 
 @given(STACKS)
-def test_every_value_is_that_of_the_layer_named(tables: list[dict[str, Any]]) -> None:
+def test_every_value_comes_from_the_named_layer(tables: list[dict[str, Any]]) -> None:
     layers = stack(tables)
     for path, value in leaves(merged(layers)).items():
         layer = deciding(layers, path)
@@ -40,14 +40,14 @@ def test_every_value_is_that_of_the_layer_named(tables: list[dict[str, Any]]) ->
 
 
 @given(STACKS)
-def test_merging_in_two_steps_is_merging_in_one(tables: list[dict[str, Any]]) -> None:
+def test_merging_in_two_steps_gives_the_same_result(tables: list[dict[str, Any]]) -> None:
     for at in range(len(tables) + 1):
         steps = stack([merged(stack(tables[:at])), *tables[at:]])
         assert merged(steps) == merged(stack(tables))
 
 
 @given(STACKS)
-def test_no_layer_is_changed(tables: list[dict[str, Any]]) -> None:
+def test_merging_does_not_change_the_layers(tables: list[dict[str, Any]]) -> None:
     layers = stack(tables)
     before = repr(layers)
     merged(layers)
@@ -72,7 +72,7 @@ LAYER = st.lists(
 
 
 @given(st.lists(LAYER, max_size=6))
-def test_explain_names_the_layer_whose_value_is_used(
+def test_explain_names_the_deciding_layer(
     spelled: list[list[tuple[tuple[str, ...], Any]]],
 ) -> None:
     from code_core.config.spellings import canonical
@@ -99,18 +99,18 @@ def test_explain_names_the_layer_whose_value_is_used(
     }
 
 
-def test_a_stronger_layer_that_replaces_a_table_hides_what_is_in_it() -> None:
+def test_a_stronger_layer_that_replaces_a_table_hides_its_contents() -> None:
     layers = stack([{"a": {"b": 1}}, {"a": 5}])
     assert [*values_at(layers, ("a", "b"))] == []
     assert located(layers, ("a", "b")) == "layer 1"
     assert located(layers, ("x",)) == "the settings"
 
 
-def test_items_of_arrays_have_their_place() -> None:
+def test_items_of_arrays_have_a_location() -> None:
     layers = stack([{"a": [{"b": 1}]}, {"a": [{"b": 2}, {"b": 3}]}])
     assert [found.value for found in values_at(layers, ("a", 1, "b"))] == [3]
     assert [found.value for found in values_at(layers, ("a", 0, "b"))] == [2, 1]
 
 
-def test_a_key_as_it_is_shown() -> None:
+def test_keys_as_they_are_shown() -> None:
     assert dotted(known_path(("projects", "/a.b", "sandbox_mode"))) == 'projects."/a.b".sandbox_mode'

@@ -26,7 +26,7 @@ def load(home: Path, text: str, overrides: ConfigOverrides = NO_OVERRIDES, **env
     return load_config(overrides, {"CODE_HOME": str(home), **environ})
 
 
-def test_without_a_file_there_are_defaults(home: Path) -> None:
+def test_without_a_file_the_defaults_apply(home: Path) -> None:
     config = load_config(NO_OVERRIDES, {"CODE_HOME": str(home)})
     assert (config.model, config.provider.id) == ("gpt-5-codex", "openai")
     assert (config.approval_policy, config.sandbox_policy.mode) == (AskForApproval.ON_REQUEST, "read-only")
@@ -34,7 +34,7 @@ def test_without_a_file_there_are_defaults(home: Path) -> None:
     assert capabilities(config.preferences, config.model).context_window == 272_000
 
 
-def test_a_recording_of_a_replay_is_a_warning(home: Path) -> None:
+def test_recording_a_replay_is_a_warning(home: Path) -> None:
     scenario, recording = str(home / "in.jsonl"), str(home / "out.jsonl")
     warning = "CODE_RECORD has no effect: a replayed scenario is not recorded"
     assert load(home, "", CODE_REPLAY=scenario, CODE_RECORD=recording).warnings == (warning,)
@@ -44,7 +44,7 @@ def test_a_recording_of_a_replay_is_a_warning(home: Path) -> None:
     assert load(home, "", CODE_REPLAY=scenario).warnings == ()
 
 
-def test_what_wins_over_what(home: Path) -> None:
+def test_precedence_of_the_layers(home: Path) -> None:
     text = (
         f'approval_policy = "untrusted"\nmodel = "file"\n[profiles.p]\nmodel = "profile"\n'
         f'[projects."{Path.cwd()}"]\napproval_policy = "on-failure"\nsandbox_mode = "workspace-write"\n'
@@ -113,7 +113,7 @@ def test_what_wins_over_what(home: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_named(home: Path, text: str, message: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_location(home: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(home, text)
     assert message in str(caught.value)
@@ -133,7 +133,7 @@ def test_an_unknown_key_is_a_warning_with_the_nearest_one(home: Path) -> None:
     )
 
 
-def test_a_provider_of_ones_own(home: Path) -> None:
+def test_a_custom_provider(home: Path) -> None:
     text = (
         'model_provider = "mine"\n[model_providers.mine]\nbase_url = "https://x.azure.com/v1"\nenv_key = "MINE"\n'
         'query_params = { v = "1" }\nstream_idle_timeout_ms = 5000\nrequest_max_retries = 0\n'
@@ -168,9 +168,7 @@ def test_a_provider_of_ones_own(home: Path) -> None:
         ("http://x/\udcff", "control characters"),
     ],
 )
-def test_a_url_that_cannot_be_asked_is_reported_and_no_secret_in_it(
-    home: Path, url: str, message: str
-) -> None:
+def test_an_invalid_url_is_reported_without_its_secrets(home: Path, url: str, message: str) -> None:
     for settings in ("", 'model_provider = "x"'):
         overrides = ConfigOverrides(settings=(("model_providers.x.base_url", url),))
         with pytest.raises(ConfigError) as caught:
@@ -194,7 +192,7 @@ def test_the_headers_of_a_provider() -> None:
         assert "ret" not in str(caught.value)
 
 
-def test_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find_home({}).path == tmp_path / ".code"
     (tmp_path / ".codex").mkdir()
@@ -225,7 +223,7 @@ def test_a_setting_is_toml_or_a_string(text: str, setting: tuple[str, Any]) -> N
 
 
 @given(st.text())
-def test_any_text_is_a_setting_or_a_config_error(text: str) -> None:
+def test_any_text_is_either_a_setting_or_a_config_error(text: str) -> None:
     try:
         assert parse_setting(text)[0] in text
     except ConfigError as error:
@@ -256,7 +254,7 @@ def test_a_server_with_keys_of_both_transports_is_an_error_that_names_them(
     assert "hush" not in str(caught.value)
 
 
-def test_a_server_that_is_off_needs_no_transport(home: Path) -> None:
+def test_a_disabled_server_needs_no_transport(home: Path) -> None:
     assert load(home, "[mcp_servers.s]\nenabled = false\n").mcp_servers == {}
 
 

@@ -1,4 +1,4 @@
-"""Whatever is set where, the value that is used is the one that `explain` shows, from the layer that it names."""
+"""Whatever the layers set, `explain` shows the effective value and names its layer."""
 
 import hashlib
 import json
@@ -100,7 +100,7 @@ def toml(values: Values, table: str = "") -> str:
 
 @contextmanager
 def written(stack: Stack) -> Iterator[tuple[ConfigOverrides, dict[str, str], Path]]:
-    """The stack in the places that the program reads: the overrides, the environment, and the system's file."""
+    """Write the layers where the program reads them: overrides, environment, and the system's file."""
     folder = Path(tempfile.mkdtemp())
     try:
         home, system = folder / "home", folder / "system.toml"
@@ -145,7 +145,7 @@ def settings_of(values: Values) -> tuple[tuple[str, Any], ...]:
 
 @settings(max_examples=150, deadline=None)
 @given(STACKS)
-def test_explain_names_the_layer_whose_value_is_used(stack: Stack) -> None:
+def test_explain_names_the_deciding_layer(stack: Stack) -> None:
     with written(stack) as (overrides, environ, system), pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_module, "read_sources", partial(read_sources, system=system))
         config = load_config(overrides, environ)

@@ -37,7 +37,7 @@ def trust(home: Path, cwd: Path, *, trusted: bool = True) -> None:
     remember(Home(home), settings, trusted=trusted)
 
 
-def test_it_counts_once_it_is_trusted_also_below_the_root(home: Path, project: Path) -> None:
+def test_a_trusted_file_applies_in_the_whole_project(home: Path, project: Path) -> None:
     (project / ".code/config.toml").write_text('model = "ours"\n')
     config = load(home, project / "below")
     assert config.model == "gpt-5-codex"
@@ -47,7 +47,7 @@ def test_it_counts_once_it_is_trusted_also_below_the_root(home: Path, project: P
     assert (config.model, config.warnings) == ("ours", ())
 
 
-def test_a_changed_file_does_not_count_until_it_is_trusted_again(home: Path, project: Path) -> None:
+def test_a_changed_file_does_not_apply_until_it_is_trusted_again(home: Path, project: Path) -> None:
     file = project / ".code/config.toml"
     file.write_text('model = "ours"\n')
     trust(home, project)
@@ -59,14 +59,14 @@ def test_a_changed_file_does_not_count_until_it_is_trusted_again(home: Path, pro
     assert load(home, project).sandbox_policy.mode == "danger-full-access"
 
 
-def test_a_no_is_remembered_and_says_nothing(home: Path, project: Path) -> None:
+def test_a_rejection_is_remembered_without_further_warnings(home: Path, project: Path) -> None:
     (project / ".code/config.toml").write_text('model = "ours"\n')
     trust(home, project, trusted=False)
     config = load(home, project)
     assert (config.model, config.warnings) == ("gpt-5-codex", ())
 
 
-def test_trust_of_the_directory_alone_is_not_trust_of_its_file(home: Path, project: Path) -> None:
+def test_trusting_the_directory_does_not_trust_its_file(home: Path, project: Path) -> None:
     (project / ".code/config.toml").write_text('model = "ours"\n')
     (home / "config.toml").write_text(f'[projects."{project}"]\ntrust_level = "trusted"\n')
     assert load(home, project).model == "gpt-5-codex"
@@ -82,7 +82,7 @@ def test_a_project_cannot_trust_itself(home: Path, project: Path) -> None:
     assert load(home, project).model == "gpt-5-codex"
 
 
-def test_what_is_the_users_business_is_not_taken_from_a_project(home: Path, project: Path) -> None:
+def test_a_project_cannot_set_what_only_the_user_may_set(home: Path, project: Path) -> None:
     text = 'model = "ours"\nmodel_provider = "x"\nkey_isolation = "never"\n[model_providers.x]\nbase_url = "http://x"\n'
     (project / ".code/config.toml").write_text(text)
     trust(home, project)
@@ -94,7 +94,7 @@ def test_what_is_the_users_business_is_not_taken_from_a_project(home: Path, proj
     assert set(ConfigFile.model_fields) >= NOT_OF_A_PROJECT
 
 
-def test_what_wins_over_a_project_and_what_does_not(home: Path, project: Path) -> None:
+def test_precedence_of_project_settings(home: Path, project: Path) -> None:
     (home / "config.toml").write_text('model = "file"\n[profiles.p]\nmodel = "profile"\n')
     (project / ".code/config.toml").write_text('model = "project"\n')
     trust(home, project)
@@ -104,7 +104,7 @@ def test_what_wins_over_a_project_and_what_does_not(home: Path, project: Path) -
 
 
 @pytest.mark.parametrize("kind", ["link out", "fifo", "directory", "too large", "not UTF-8"])
-def test_a_file_that_is_not_the_projects_own_is_not_read(home: Path, project: Path, kind: str) -> None:
+def test_a_file_that_does_not_belong_to_the_project_is_not_read(home: Path, project: Path, kind: str) -> None:
     file = project / ".code/config.toml"
     (home.parent / "outside").write_text('model = "outside"')
     match kind:
@@ -123,7 +123,7 @@ def test_a_file_that_is_not_the_projects_own_is_not_read(home: Path, project: Pa
     assert str(file) in warning
 
 
-def test_the_file_of_the_home_is_not_one_of_a_project(
+def test_the_file_in_the_home_directory_is_not_a_projects_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -135,7 +135,7 @@ def test_the_file_of_the_home_is_not_one_of_a_project(
         assert (sources.project, sources.warnings) == (None, ())
 
 
-def test_the_trust_in_a_file_is_that_of_its_bytes(home: Path, project: Path) -> None:
+def test_trust_covers_exactly_the_bytes_of_the_file(home: Path, project: Path) -> None:
     file = project / ".code/config.toml"
     file.write_text('model = "ours"\n')
     trust(home, project)

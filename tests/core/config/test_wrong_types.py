@@ -58,7 +58,7 @@ def test_the_schema_has_many_keys() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_value_of_any_type_is_taken_or_is_one_line(tmp_path: Path, key: str) -> None:
+def test_a_value_of_any_type_is_accepted_or_reported_in_one_line(tmp_path: Path, key: str) -> None:
     environ = {"CODE_HOME": str(tmp_path)}
     table, _, name = key.rpartition(".")
     for value in VALUES.values():

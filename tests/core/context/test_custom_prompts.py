@@ -13,7 +13,7 @@ def prompts_folder(home: Path) -> Path:
     return folder
 
 
-def test_front_matter_says_what_a_prompt_does(tmp_path: Path) -> None:
+def test_front_matter_describes_a_prompt(tmp_path: Path) -> None:
     text = '---\ndescription: "Fix an issue"\nargument-hint: NUMBER\nmodel: x\n---\n\nFix issue $1.\n'
     (prompts_folder(tmp_path) / "fix.md").write_text(text)
     (found,) = custom_prompts(tmp_path).prompts
@@ -55,7 +55,7 @@ def test_arguments_are_filled_in_once(text: str, arguments: str, filled: str) ->
     assert parse_custom_prompt("name", text).filled(arguments) == filled
 
 
-def test_what_cannot_be_a_prompt_is_named(tmp_path: Path) -> None:
+def test_files_that_cannot_be_prompts_are_reported(tmp_path: Path) -> None:
     home = tmp_path / "home"
     folder = prompts_folder(home)
     (tmp_path / "secret.md").write_text("secret")
@@ -86,6 +86,6 @@ def test_too_many_prompts_are_cut_with_a_warning(tmp_path: Path) -> None:
     assert "201 prompts" in found.warnings[0]
 
 
-def test_there_need_not_be_any(tmp_path: Path) -> None:
+def test_the_prompts_directory_need_not_exist(tmp_path: Path) -> None:
     assert custom_prompts(tmp_path / "nowhere").prompts == ()
     assert custom_prompts(tmp_path).warnings == ()

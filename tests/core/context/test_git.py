@@ -135,7 +135,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_root_is_the_one_git_finds(home: Path, tmp_path: Path, layout: Callable[[Path], Path]) -> None:
+def test_the_root_is_the_same_as_gits(home: Path, tmp_path: Path, layout: Callable[[Path], Path]) -> None:
     top = tmp_path / "top"
     top.mkdir()
     directory = layout(top)
@@ -145,7 +145,7 @@ def test_the_root_is_the_one_git_finds(home: Path, tmp_path: Path, layout: Calla
 
 @as_root
 @pytest.mark.parametrize("value", ["*", "PATH", "/elsewhere"])
-def test_safe_directory_counts_as_it_does_for_git(home: Path, tmp_path: Path, value: str) -> None:
+def test_safe_directory_works_as_in_git(home: Path, tmp_path: Path, value: str) -> None:
     top = tmp_path / "top"
     top.mkdir()
     of_another_user(top)
@@ -157,7 +157,7 @@ def test_safe_directory_counts_as_it_does_for_git(home: Path, tmp_path: Path, va
 
 
 @as_root
-def test_safe_directory_may_name_all_directories_below_one(home: Path, tmp_path: Path) -> None:
+def test_safe_directory_may_cover_all_subdirectories(home: Path, tmp_path: Path) -> None:
     """Git 2.46 and newer."""
     top = tmp_path / "top"
     top.mkdir()
@@ -192,7 +192,7 @@ def other_work_tree(top: Path) -> Path:
 
 
 @pytest.mark.parametrize("layout", [plain, below, commit, packed, detached_head, other_work_tree])
-def test_the_head_is_the_one_git_shows(home: Path, tmp_path: Path, layout: Callable[[Path], Path]) -> None:
+def test_the_head_is_the_same_as_gits(home: Path, tmp_path: Path, layout: Callable[[Path], Path]) -> None:
     del home
     directory = layout(tmp_path)
     head = Head(
@@ -205,7 +205,7 @@ def test_the_head_is_the_one_git_shows(home: Path, tmp_path: Path, layout: Calla
 @pytest.mark.parametrize(
     "text", ["ref: refs/heads/../../HEAD\n", "ref: refs/heads/\n", "ref: refs/tags/a\n", "x"]
 )
-def test_an_odd_head_has_no_commit(home: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_head_has_no_commit(home: Path, tmp_path: Path, text: str) -> None:
     del home
     (plain(tmp_path) / ".git" / "HEAD").write_text(text)
     assert head_of(tmp_path).commit == ""

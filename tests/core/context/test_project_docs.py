@@ -108,7 +108,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_file_that_is_not_the_checkouts_own_is_a_warning_and_not_read(
+def test_a_file_that_does_not_belong_to_the_checkout_is_a_warning_and_not_read(
     repository: Path, attack: Callable[[Path], None]
 ) -> None:
     attack(repository / "AGENTS.md")
@@ -121,7 +121,7 @@ def test_a_file_that_is_not_the_checkouts_own_is_a_warning_and_not_read(
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_the_same_holds_for_the_project_s_rules(repository: Path, attack: Callable[[Path], None]) -> None:
+def test_rules_files_are_checked_the_same_way(repository: Path, attack: Callable[[Path], None]) -> None:
     rules = repository / ".code" / "rules"
     rules.mkdir(parents=True)
     attack(rules / "x.toml")
@@ -131,7 +131,7 @@ def test_the_same_holds_for_the_project_s_rules(repository: Path, attack: Callab
     assert str(rules / "x.toml") in warning
 
 
-def test_rules_of_the_project_that_are_its_own_are_read(repository: Path) -> None:
+def test_rules_that_belong_to_the_project_are_read(repository: Path) -> None:
     rules = repository / ".code" / "rules"
     rules.mkdir(parents=True)
     (rules / "x.toml").write_text('[[rule]]\npattern = ["make"]\ndecision = "forbidden"\n')
@@ -189,7 +189,7 @@ def test_nothing_is_read_from_the_kernel() -> None:
     assert docs.text == ""
 
 
-def test_names_in_warnings_cannot_drive_a_terminal(tmp_path: Path) -> None:
+def test_names_in_warnings_cannot_control_a_terminal(tmp_path: Path) -> None:
     work = tmp_path / "a\x1b]0;owned\x07\nb"
     work.mkdir()
     os.mkfifo(work / "AGENTS.md")

@@ -44,7 +44,7 @@ def test_arguments_are_taken_in_order_or_by_name(
     ("arguments", "typed", "missing"),
     [(("who",), "", "who"), (("who", "how"), "Ada", "how"), (("who", "how?"), "how=x", "who")],
 )
-def test_a_missing_argument_is_named(arguments: tuple[str, ...], typed: str, missing: str) -> None:
+def test_a_missing_argument_is_reported_by_name(arguments: tuple[str, ...], typed: str, missing: str) -> None:
     with pytest.raises(BadPromptCommand, match=f"'greet' of the MCP server 'notes' needs {missing}: type "):
         arguments_of(prompt(*arguments), typed)
 
@@ -54,7 +54,7 @@ def test_commands_have_names_that_can_be_typed() -> None:
     assert command_names([odd, same, prompt()]) == {"mcp:notes:two_words_": odd, "mcp:notes:greet": prompt()}
 
 
-def test_what_is_shown_is_one_visible_line() -> None:
+def test_descriptions_are_one_visible_line() -> None:
     assert description(prompt(description="Greet\nsomebody\u202e")) == "Greet somebody\\u202e"
     assert description(prompt(title="Title")) == "Title"
     assert len(description(prompt(description="x" * 500))) == 200

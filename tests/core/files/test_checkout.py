@@ -6,7 +6,7 @@ import pytest
 from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
 
 
-def test_what_hangs_is_given_up(tmp_path: Path) -> None:
+def test_a_read_that_hangs_is_abandoned(tmp_path: Path) -> None:
     go_on = threading.Event()
     with pytest.raises(DistrustedFileError, match=r"that takes longer than 0\.05 s"):
         within_seconds("the file", go_on.wait, 0.05)
@@ -30,7 +30,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_a_directory_of_too_many_files_is_not_listed(tmp_path: Path) -> None:
+def test_a_directory_with_too_many_files_is_not_listed(tmp_path: Path) -> None:
     for number in range(1_001):
         (tmp_path / str(number)).touch()
     with pytest.raises(DistrustedFileError, match="more than 1,000 files"):

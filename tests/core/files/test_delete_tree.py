@@ -35,7 +35,7 @@ def test_a_tree_deeper_than_any_path_is_deleted(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_closed_to_us_is_deleted_and_no_link_is_followed(tmp_path: Path) -> None:
+def test_unreadable_directories_are_deleted_and_links_are_not_followed(tmp_path: Path) -> None:
     tree, outside = tmp_path / "tree", tmp_path / "outside"
     (tree / "closed/below").mkdir(parents=True)
     outside.mkdir()
@@ -50,7 +50,7 @@ def test_what_was_closed_to_us_is_deleted_and_no_link_is_followed(tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a link"])
-def test_what_is_not_a_directory_stays(tmp_path: Path, kind: str) -> None:
+def test_a_file_or_link_in_place_of_the_directory_stays(tmp_path: Path, kind: str) -> None:
     outside, tree = tmp_path / "outside", tmp_path / "tree"
     (outside / "kept").mkdir(parents=True)
     if kind == "a link":

@@ -49,7 +49,7 @@ def run(files: FileSystem, directory: Path, body: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "a\nb\r\nc\rd", "\ufeff\u00e9\U0001f600\0", "\udcff\udc80\n", " \u2028 "]
 )
-def test_a_text_comes_back_as_it_was_written(files: FileSystem, tmp_path: Path, text: str) -> None:
+def test_a_text_is_read_as_it_was_written(files: FileSystem, tmp_path: Path, text: str) -> None:
     put(files, tmp_path / "a", "before")
     put(files, tmp_path / "a", text)
     assert read(files, tmp_path / "a") == text
@@ -69,7 +69,7 @@ def test_a_text_comes_back_as_it_was_written(files: FileSystem, tmp_path: Path, 
         (FileState(b"x"), None, False),
     ],
 )
-def test_states_are_the_same_as_far_as_both_are_known(
+def test_states_are_compared_as_far_as_both_are_known(
     state: FileState, other: FileState | None, same: bool
 ) -> None:
     assert state.is_same(other) == same
@@ -77,7 +77,7 @@ def test_states_are_the_same_as_far_as_both_are_known(
 
 @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**21])
 @pytest.mark.parametrize("position", [0, 2**19, -1])
-def test_large_files_are_the_same_where_each_byte_is(size: int, position: int) -> None:
+def test_large_files_are_compared_byte_by_byte(size: int, position: int) -> None:
     data = bytearray(size)
     before = FileState(bytes(data))
     assert before.is_same(FileState(bytes(data)))
@@ -86,14 +86,14 @@ def test_large_files_are_the_same_where_each_byte_is(size: int, position: int) -
     assert not before.is_same(FileState(bytes(size + 1)))
 
 
-def test_missing_directories_are_made(files: FileSystem, tmp_path: Path) -> None:
+def test_missing_directories_are_created(files: FileSystem, tmp_path: Path) -> None:
     put(files, tmp_path / "a/b/c", "x")
     assert read(files, tmp_path / "a/b/c") == "x"
     with pytest.raises(IsADirectoryError):
         read(files, tmp_path / "a/b")
 
 
-def test_what_is_deleted_is_gone_and_its_directory_is_not(files: FileSystem, tmp_path: Path) -> None:
+def test_deleting_a_file_keeps_its_directory(files: FileSystem, tmp_path: Path) -> None:
     path = tmp_path / "a/b"
     assert read(files, path) is None
     put(files, path, "x")
@@ -133,7 +133,7 @@ def test_a_file_in_another_state_than_expected_is_left_alone(
     assert read(files, path) == now
 
 
-def test_a_file_whose_mode_is_not_as_expected_is_left_alone(files: FileSystem, tmp_path: Path) -> None:
+def test_a_file_with_another_mode_than_expected_is_left_alone(files: FileSystem, tmp_path: Path) -> None:
     path = tmp_path / "a"
     anyio.run(files.replace, path, FileState(b"x", 0o600), None)
     for change in (
@@ -161,7 +161,7 @@ def test_a_directory_is_not_a_file(files: FileSystem, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["a/b", "a/b/c"])
-def test_a_file_has_nothing_below_it(files: FileSystem, tmp_path: Path, below: str) -> None:
+def test_a_file_has_no_children(files: FileSystem, tmp_path: Path, below: str) -> None:
     put(files, tmp_path / "a", "x")
     for method in (
         partial(files.read, tmp_path / below),
@@ -185,7 +185,7 @@ def test_a_file_has_nothing_below_it(files: FileSystem, tmp_path: Path, below: s
         ({"a": "x\n"}, "*** Delete File: a\n*** Add File: a/b\n+y", {"a/b": "y\n"}),
     ],
 )
-def test_patches_do_the_same_on_each(
+def test_patches_have_the_same_effect_on_each_file_system(
     files: FileSystem, tmp_path: Path, before: dict[str, str], body: str, after: dict[str, str]
 ) -> None:
     for name, text in before.items():

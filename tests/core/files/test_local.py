@@ -59,7 +59,7 @@ def test_a_file_keeps_its_mode(tmp_path: Path, bits: int) -> None:
     assert names(tmp_path) == ["a"]
 
 
-def test_no_file_that_is_replaced_runs_with_its_owners_rights(tmp_path: Path) -> None:
+def test_a_replaced_file_loses_setuid_and_setgid(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("x")
     path.chmod(0o4755)
@@ -93,7 +93,7 @@ def test_bytes_that_are_not_utf_8_survive_a_patch(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"#!/bin/bash\r\necho \xff\xfe\r\n"
 
 
-def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+def test_a_link_is_kept_and_its_target_replaced(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/target").write_text("x")
     (tmp_path / "link").symlink_to("d/target")
@@ -105,14 +105,14 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     assert names(tmp_path / "d") == ["target"]
 
 
-def test_a_link_to_nothing_makes_its_target(tmp_path: Path) -> None:
+def test_writing_through_a_dangling_link_creates_its_target(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("new/target")
     write(tmp_path / "link", "x")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "new/target").read_text() == "x"
 
 
-def test_a_link_is_deleted_and_its_target_is_not(tmp_path: Path) -> None:
+def test_deleting_a_link_keeps_its_target(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "link").symlink_to("d")
     link = anyio.run(FILES.read, tmp_path / "link")
@@ -123,7 +123,7 @@ def test_a_link_is_deleted_and_its_target_is_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", ["*** Add File: a\n+x", "*** Update File: a\n-b\n+x"])
-def test_links_that_lead_in_a_circle_are_an_error(tmp_path: Path, body: str) -> None:
+def test_a_cycle_of_links_is_an_error(tmp_path: Path, body: str) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(PatchReadError, match="Too many levels of symbolic links"):
@@ -149,7 +149,7 @@ def test_a_patch_sees_one_file_under_all_its_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["*** Delete File: link", "*** Update File: link\n*** Move to: b\n-x\n+y"])
-def test_a_patch_that_takes_a_link_away_leaves_its_target(tmp_path: Path, way: str) -> None:
+def test_a_patch_that_removes_a_link_keeps_its_target(tmp_path: Path, way: str) -> None:
     (tmp_path / "a").write_text("x\n")
     (tmp_path / "link").symlink_to("a")
     patch(tmp_path, way, "*** Add File: link", "+new")
@@ -158,7 +158,7 @@ def test_a_patch_that_takes_a_link_away_leaves_its_target(tmp_path: Path, way: s
     assert not (tmp_path / "link").is_symlink()
 
 
-def test_other_names_of_a_file_keep_the_old_text(tmp_path: Path) -> None:
+def test_other_hard_links_keep_the_old_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x\n")
     (tmp_path / "b").hardlink_to(tmp_path / "a")
     patch(tmp_path, "*** Update File: b", "-x", "+y")
@@ -186,7 +186,7 @@ def test_a_link_that_was_not_resolved_is_an_error(tmp_path: Path, path: str) -> 
     assert (tmp_path / "d/file").read_text() == "x"
 
 
-def test_a_folder_that_becomes_a_link_all_the_time_leads_nowhere_else(tmp_path: Path) -> None:
+def test_a_directory_that_is_repeatedly_swapped_for_a_link_is_never_followed(tmp_path: Path) -> None:
     outside, folder = tmp_path / "outside", tmp_path / "d"
     outside.mkdir()
     (outside / "file").write_text("secret")
@@ -230,7 +230,7 @@ def test_a_folder_that_becomes_a_link_all_the_time_leads_nowhere_else(tmp_path: 
     assert names(outside) == ["file"]
 
 
-def test_what_is_not_a_regular_file_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+def test_only_regular_files_are_read_and_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="Not a regular file"):
         anyio.run(FILES.read, tmp_path / "pipe")
@@ -246,9 +246,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         anyio.run(FILES.read, tmp_path / "large")
 
 
-def test_a_file_that_may_not_be_written_is_not_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_text("x")
     # The superuser, who may run this, may write anything.
     monkeypatch.setattr(os, "access", lambda _path, kind, **_where: kind != os.W_OK)
@@ -257,9 +255,7 @@ def test_a_file_that_may_not_be_written_is_not_replaced(
     assert (tmp_path / "a").read_text() == "x"
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_only_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_text("x")
 
     def fail(*_names: str, **_where: int) -> None:
@@ -272,7 +268,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert names(tmp_path) == ["a"]
 
 
-def test_a_failure_is_reported_even_when_the_new_file_is_gone(
+def test_a_failure_is_reported_even_if_the_new_file_has_disappeared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(name: str, *_names: str, **_where: int) -> None:
@@ -285,7 +281,7 @@ def test_a_failure_is_reported_even_when_the_new_file_is_gone(
     assert names(tmp_path) == []
 
 
-def test_a_name_as_long_as_can_be_is_written(tmp_path: Path) -> None:
+def test_a_file_with_the_longest_possible_name_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("\U0001f600" * 63)
     write(path, "x")
     write(path, "y")

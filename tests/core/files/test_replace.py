@@ -31,7 +31,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, errno: int) -> None:
     monkeypatch.setattr(os, name, fail)
 
 
-def test_a_new_file_never_takes_the_place_of_one_that_appears_at_the_last_moment(
+def test_a_new_file_never_replaces_one_that_appears_at_the_last_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
@@ -47,7 +47,9 @@ def test_a_new_file_never_takes_the_place_of_one_that_appears_at_the_last_moment
     assert names(tmp_path) == ["a"]
 
 
-def test_nor_does_it_on_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_file_never_replaces_another_one_without_hard_links_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def appear(*_names: Any, **_where: Any) -> None:
         (tmp_path / "a").write_text("the user's")
         raise OSError(EPERM, "Operation not permitted")
@@ -59,7 +61,7 @@ def test_nor_does_it_on_a_disk_without_hard_links(tmp_path: Path, monkeypatch: p
     assert names(tmp_path) == ["a"]
 
 
-def test_a_directory_that_is_gone_is_not_made_again_for_a_file_that_should_exist(tmp_path: Path) -> None:
+def test_a_deleted_directory_is_not_recreated_for_a_file_that_should_exist(tmp_path: Path) -> None:
     with pytest.raises(FileChangedError, match="The file was deleted"):
         anyio.run(FILES.replace, tmp_path / "d/a", FileState(b"x"), FileState(b"old"))
     assert names(tmp_path) == []
@@ -85,7 +87,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
 
 
 @pytest.mark.parametrize("errno", [EPERM, ENOTSUP])
-def test_a_disk_without_hard_links_gets_new_files_too(
+def test_new_files_work_without_hard_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errno: int
 ) -> None:
     failing(monkeypatch, "link", errno)
@@ -95,7 +97,7 @@ def test_a_disk_without_hard_links_gets_new_files_too(
     assert names(tmp_path) == ["a"]
 
 
-def test_a_mount_point_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mount_point_is_overwritten_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     path.write_text("a longer text")
     path.chmod(0o640)
@@ -110,7 +112,7 @@ def test_a_mount_point_is_written_in_place(tmp_path: Path, monkeypatch: pytest.M
     assert path.read_text() == "short"
 
 
-def test_a_directory_that_takes_no_new_file_does_not_keep_a_file_from_being_written(
+def test_a_file_in_a_read_only_directory_is_overwritten_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a"
@@ -133,9 +135,7 @@ def test_a_directory_that_takes_no_new_file_does_not_keep_a_file_from_being_writ
     assert names(tmp_path) == ["a"]
 
 
-def test_a_failure_in_place_brings_the_old_bytes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_overwrite_restores_the_old_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     path.write_text("the old text")
     failing(monkeypatch, "replace", EBUSY)
@@ -175,12 +175,12 @@ def test_a_private_file_is_private_while_it_is_written(
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 
-def test_no_file_gets_the_rights_of_its_owner(tmp_path: Path) -> None:
+def test_no_file_gets_setuid_or_setgid(tmp_path: Path) -> None:
     anyio.run(FILES.replace, tmp_path / "a", FileState(b"x", 0o6755), None)
     assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o755
 
 
-def test_links_are_made_replaced_and_removed(tmp_path: Path) -> None:
+def test_links_are_created_replaced_and_removed(tmp_path: Path) -> None:
     path = tmp_path / "l"
     link = FileState(b"nowhere", link=True)
     anyio.run(FILES.replace, path, link, None)
@@ -216,7 +216,7 @@ cd "$1" &&
 
 
 @pytest.mark.skipif(not _can_mount(), reason="mount namespaces cannot be made here")
-def test_a_file_that_is_mounted_is_patched(tmp_path: Path) -> None:
+def test_a_bind_mounted_file_is_patched(tmp_path: Path) -> None:
     (tmp_path / "host").write_text("old\nrest\n")
     (tmp_path / "file").touch()
     program = str(Path(sys.executable).with_name("code"))

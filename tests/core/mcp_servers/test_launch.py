@@ -66,7 +66,7 @@ def plant(work: Path) -> Path:
     return marker
 
 
-def test_a_module_of_the_workspace_does_not_stand_in_for_the_servers(workplace: Workplace) -> None:
+def test_a_module_in_the_workspace_does_not_replace_one_of_the_servers(workplace: Workplace) -> None:
     marker = plant(workplace.cwd)
     facts = json.loads(started(workplace, table()))
     assert not marker.exists()
@@ -76,14 +76,14 @@ def test_a_module_of_the_workspace_does_not_stand_in_for_the_servers(workplace: 
     assert not any(entry in {"", str(workplace.cwd), facts["cwd"]} for entry in facts["path"])
 
 
-def test_where_the_user_says_so_it_would(workplace: Workplace) -> None:
+def test_with_the_users_consent_a_module_in_the_workspace_is_loaded(workplace: Workplace) -> None:
     marker = plant(workplace.cwd)
     with pytest.raises(McpClientError):
         started(workplace, table(cwd=".", env={"PYTHONSAFEPATH": ""}))
     assert marker.exists()
 
 
-def test_a_program_of_the_workspace_is_not_found_by_its_name(workplace: Workplace) -> None:
+def test_a_program_in_the_workspace_is_not_found_by_name(workplace: Workplace) -> None:
     program = workplace.cwd / ".bin" / "planted-server"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
@@ -103,7 +103,7 @@ def test_a_program_of_the_workspace_is_not_found_by_its_name(workplace: Workplac
     assert facts["env"]["PATH"] == os.environ["PATH"]
 
 
-def test_in_the_home_of_the_user_programs_are_still_found(
+def test_programs_in_the_users_home_are_still_found(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = workplace.cwd / ".local" / "bin" / "uvx"
@@ -116,7 +116,7 @@ def test_in_the_home_of_the_user_programs_are_still_found(
     assert "which is in the working directory" in warning
 
 
-def test_an_argument_that_leads_nowhere_is_a_warning(workplace: Workplace) -> None:
+def test_an_argument_that_names_no_file_is_a_warning(workplace: Workplace) -> None:
     (workplace.cwd / "server.py").write_text("")
     [warning] = prepare("s", table(args=["server.py", "-x", "absent.py"]), workplace).warnings
     assert "its argument 'server.py' does not exist" in warning
@@ -151,7 +151,7 @@ def test_a_confined_server_has_the_rights_of_commands(
 
 
 @confinable
-def test_a_confined_server_has_no_network_unless_it_is_given(workplace: Workplace) -> None:
+def test_a_confined_server_has_no_network_unless_configured(workplace: Workplace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert started(workplace, table(), connect=port) == "connected"
@@ -159,7 +159,7 @@ def test_a_confined_server_has_no_network_unless_it_is_given(workplace: Workplac
         assert started(workplace, table(sandbox=True, network_access=True), connect=port) == "connected"
 
 
-def test_without_a_sandbox_a_server_that_wants_one_does_not_start(
+def test_without_a_sandbox_a_server_that_requires_one_does_not_start(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from code_core.sandbox.detection import Detection, Finding
@@ -227,7 +227,7 @@ def test_a_filesystem_server_keeps_the_directories_of_its_arguments(
     assert anyio.run(main).splitlines()[1:] == [str(tmp_path / allowed)]
 
 
-def test_an_inline_token_is_sent_and_shown_nowhere(workplace: Workplace) -> None:
+def test_an_inline_token_is_sent_but_never_shown(workplace: Workplace) -> None:
     with http_server() as script:
         server = McpServerTable(url=script.url, bearer_token="hush-hush")
         assert "hush" not in repr(server) + server.model_dump_json()
@@ -240,7 +240,7 @@ def test_an_inline_token_is_sent_and_shown_nowhere(workplace: Workplace) -> None
     assert {headers["authorization"] for _, headers in script.seen} == {"Bearer hush-hush"}
 
 
-def test_the_home_of_a_user_who_does_not_exist_is_an_ordinary_path(workplace: Workplace) -> None:
+def test_a_tilde_with_an_unknown_user_is_an_ordinary_path(workplace: Workplace) -> None:
     server = table(args=["~no-such-user/x"], roots=["~no-such-user/y"])
     assert roots_of(server, workplace.cwd) == [workplace.cwd / "~no-such-user/y"]
     assert roots_of(table(args=["~no-such-user/x"]), workplace.cwd)

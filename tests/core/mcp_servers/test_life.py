@@ -86,7 +86,7 @@ async def test_tools_that_change_are_listed_again(workplace: Workplace, era: str
         await until(lambda: "s__new" in servers.tools)
 
 
-async def test_a_server_that_dies_is_started_again_and_no_call_waits_for_it(workplace: Workplace) -> None:
+async def test_a_server_that_dies_is_restarted_and_calls_do_not_wait_for_it(workplace: Workplace) -> None:
     async with running(workplace) as (servers, statuses, warnings):
         tool = servers.tools["s__die"]
         with pytest.raises(McpClientError, match="told to die"):
@@ -102,7 +102,7 @@ async def test_a_server_that_dies_is_started_again_and_no_call_waits_for_it(work
         await tool.host.call_tool("change", {})  # of the new process
 
 
-async def test_a_server_that_always_dies_is_given_up(workplace: Workplace) -> None:
+async def test_a_server_that_keeps_dying_is_not_restarted_forever(workplace: Workplace) -> None:
     async with running(workplace) as (servers, statuses, warnings):
         tool = servers.tools["s__die"]
         for lives in range(1, 5):
@@ -115,7 +115,7 @@ async def test_a_server_that_always_dies_is_given_up(workplace: Workplace) -> No
         assert "s" in servers.failures
 
 
-async def test_a_server_that_does_not_come_back_is_a_warning(workplace: Workplace) -> None:
+async def test_a_server_that_cannot_be_restarted_is_a_warning(workplace: Workplace) -> None:
     async with running(workplace) as (servers, statuses, _):
         (workplace.home.parent / "broken").touch()
         with pytest.raises(McpClientError, match="told to die"):

@@ -15,7 +15,7 @@ from code_core.mcp_servers.names import qualified_name, qualified_names
         ("s", "t" * 61, f"s__{'t' * 61}"),
     ],
 )
-def test_a_tool_has_the_name_of_its_server_before_its_own(server: str, tool: str, name: str) -> None:
+def test_a_tool_name_begins_with_the_name_of_its_server(server: str, tool: str, name: str) -> None:
     assert qualified_name(server, tool) == name
 
 
@@ -26,11 +26,11 @@ def test_a_name_that_is_too_long_ends_with_its_hash() -> None:
 
 
 @given(st.from_regex(r"[a-zA-Z0-9_-]{1,80}", fullmatch=True), st.text(min_size=1, max_size=200))
-def test_every_name_is_one_that_model_apis_take(server: str, tool: str) -> None:
+def test_every_name_is_accepted_by_model_apis(server: str, tool: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", qualified_name(server, tool))
 
 
-def test_names_that_come_out_alike_stay_distinct() -> None:
+def test_colliding_names_become_distinct() -> None:
     tools = [("s", name) for name in ("a.b", "a_b", "a b", "a/b", "other")] + [("s__a", "c"), ("s", "a__c")]
     named = qualified_names(tools)
     assert sorted(named.values()) == sorted(tools)

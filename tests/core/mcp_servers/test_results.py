@@ -24,7 +24,7 @@ def image(data: str, kind: str = "image/png") -> mcp_types.ImageContent:
     ("data", "kind"),
     [(PNG, "image/png"), (WEBP, "image/webp"), (GIF, "image/gif"), (JPEG, "image/jpeg")],
 )
-def test_an_image_has_the_type_that_its_data_says(data: str, kind: str) -> None:
+def test_the_type_of_an_image_comes_from_its_data(data: str, kind: str) -> None:
     assert parts_of(result(image(data, "image/x-what, not\r\nthis"))).images == (
         f"data:{kind};base64,{data}",
     )
@@ -45,13 +45,13 @@ def test_base64_with_line_breaks_or_in_a_data_url_is_an_image(data: str) -> None
         image(""),
     ],
 )
-def test_what_a_model_api_would_refuse_as_an_image_is_a_line_of_text(block: mcp_types.ImageContent) -> None:
+def test_an_image_that_a_model_api_would_refuse_becomes_a_line_of_text(block: mcp_types.ImageContent) -> None:
     parts = parts_of(result(block))
     assert parts.images == ()
     assert "an image that cannot be shown" in parts.text
 
 
-def test_images_over_the_limit_are_named() -> None:
+def test_images_over_the_limit_are_reported() -> None:
     parts = parts_of(result(*[image(PNG)] * 12))
     assert len(parts.images) == 10
     assert parts.text.count("an image that cannot be shown") == 2

@@ -116,7 +116,9 @@ TYPES = {"object", "array", "string", "number", "boolean"}
         ),
     ],
 )
-def test_a_schema_is_reduced_to_what_model_apis_take(schema: dict[str, Any], reduced: dict[str, Any]) -> None:
+def test_a_schema_is_reduced_to_what_model_apis_accept(
+    schema: dict[str, Any], reduced: dict[str, Any]
+) -> None:
     assert parameters(schema) == reduced
 
 

@@ -1,4 +1,4 @@
-"""What the HTTP client makes of connections that fail at any step: streams fail as a test scripts."""
+"""How the HTTP client handles connections that fail at any step; the streams are scripted."""
 
 import socket
 import ssl
@@ -12,11 +12,12 @@ import pytest
 from anyio.abc import ByteStream
 
 from code_core.model import http_client
-from code_core.model.connection import Route, connect, is_quiet, proxy_at, receive, receive_head, send
+from code_core.model.connection import Route, connect, has_only_ended, proxy_at, receive, receive_head, send
 from code_core.model.errors import ConnectError, HttpError, UnansweredError
 from code_core.model.http_client import HttpClient, HttpResponse, IdleConnections
 from code_core.wire.http_head import parse_response_head, target_of
 from code_responses_api_proxy.fields import HEAD_LIMIT
+from code_responses_api_proxy.framing import ChunkedBody, LengthBody
 from support.http_bytes import DIRECT, HI, OK, ask, sends, server, tls_server
 
 T = TypeVar("T")
@@ -53,7 +54,11 @@ class Scripted(ByteStream):
 
 
 class Silent(Scripted):
-    async def receive(self, max_bytes: int = 65536) -> bytes:  # noqa: ARG002 - as in the base class
+    """A stream that receives `parts`, and then nothing."""
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        if self.parts:
+            return await super().receive(max_bytes)
         await anyio.sleep_forever()
         return b""
 
@@ -82,7 +87,7 @@ def test_a_failure_to_receive(failure: Exception) -> None:
     assert raised.value.__cause__ is failure
 
 
-def test_the_end_is_received_as_nothing() -> None:
+def test_the_end_is_received_as_empty_data() -> None:
     assert run(receive, Scripted()) == b""
 
 
@@ -104,7 +109,7 @@ def test_a_connection_that_ends_before_the_head_is_complete(
     assert isinstance(raised.value.__cause__, OSError) is (words == "a reason")
 
 
-def test_interim_responses_may_be_as_long_as_two_heads() -> None:
+def test_interim_responses_may_be_twice_as_long_as_a_head() -> None:
     start = b"HTTP/1.1 100 Continue\r\nx: "
     interim = start + b"a" * (HEAD_LIMIT - len(start) - 4) + b"\r\n\r\n"
     head, rest = run(receive_head, Scripted([interim, interim, HI]))
@@ -113,15 +118,44 @@ def test_interim_responses_may_be_as_long_as_two_heads() -> None:
         run(receive_head, Scripted([interim, interim, b"HTTP/1.1 100 Continue\r\n\r\n", HI]))
 
 
-def test_an_idle_connection_is_quiet_until_something_comes() -> None:
-    assert run(is_quiet, Silent())
-    assert not run(is_quiet, Scripted())
-    assert not run(is_quiet, Scripted([b"x"]))
-    assert not run(is_quiet, Scripted([OSError("reset")]))
+@pytest.mark.parametrize(
+    ("stream", "is_usable"),
+    [
+        (Silent(), True),
+        (Scripted(), False),
+        (Silent([b"x"]), False),
+        (Scripted([OSError("reset")]), False),
+    ],
+)
+def test_an_idle_connection_is_usable_until_something_comes(stream: ByteStream, is_usable: bool) -> None:
+    assert run(has_only_ended, stream, LengthBody(0)) is is_usable
+
+
+@pytest.mark.parametrize(
+    ("parts", "is_usable"),
+    [
+        ([b"0\r\n\r\n"], True),
+        ([b"0\r", b"\n\r", b"\n"], True),
+        ([b"5\r\nrest.\r\n0\r\n\r\n"], True),
+        ([], False),
+        ([b"0\r\n"], False),
+        ([b"5\r\nrest."], False),
+        ([b"0\r\n\r\nHTTP/1.1 200 OK"], False),
+        ([b"0\r\n\r\n", b"HTTP/1.1 200 OK"], False),
+        ([b"no size\r\n"], False),
+        ([b"0\r\n\r\n", OSError("reset")], False),
+        ([b"0\r\n\r\n", anyio.EndOfStream()], False),
+        ([b"fff8\r\n" + b"r" * 0xFFF8 + b"\r\n", b"0\r\n\r\n"], False),  # longer than is worth waiting for
+    ],
+)
+def test_the_end_of_a_response_may_come_after_it_was_read(
+    parts: Sequence[bytes | Exception], is_usable: bool
+) -> None:
+    assert run(has_only_ended, Silent(parts), ChunkedBody()) is is_usable
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_connection_that_cannot_be_made(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_fails(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(*_: object) -> ByteStream:
         raise failure
 
@@ -132,7 +166,7 @@ def test_a_connection_that_cannot_be_made(failure: Exception, monkeypatch: pytes
     assert raised.value.__cause__ is failure
 
 
-def test_a_tunnel_is_asked_for_by_host_and_port_and_begins_with_success(
+def test_a_tunnel_is_requested_by_host_and_port_and_begins_with_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stream = Scripted([b"HTTP/1.1 300 Many\r\nContent-Length: 0\r\n\r\n"])
@@ -192,24 +226,24 @@ def test_a_connection_is_kept_once_however_often_its_response_is_closed() -> Non
 
 
 def test_a_connection_is_closed_if_it_cannot_be_examined(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(_: ByteStream) -> bool:
+    async def fails(*_: object) -> bool:
         raise RuntimeError("no time")
 
     async def main() -> None:
         idle, stream = IdleConnections(), Silent()
-        idle.put(stream)
+        idle.put(stream, LengthBody(0))
         with pytest.raises(RuntimeError, match="no time"):
             await idle.take()
         assert stream.is_closed
 
-    monkeypatch.setattr(http_client, "is_quiet", fails)
+    monkeypatch.setattr(http_client, "has_only_ended", fails)
     run(main)
 
 
-def test_a_connection_is_kept_for_less_than_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_is_kept_only_for_its_idle_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         idle, stream = IdleConnections(), Silent()
-        idle.put(stream)
+        idle.put(stream, LengthBody(0))
         assert await idle.take() is None
         assert stream.is_closed
 
@@ -244,7 +278,7 @@ def test_get_sends_a_get_and_closes_the_response() -> None:
     assert received[0].startswith(b"GET / HTTP/1.1\r\n")
 
 
-def test_a_request_that_is_neither_sent_nor_answered_tells_why_it_was_not_sent(
+def test_a_request_that_is_neither_sent_nor_answered_reports_why_it_was_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failure = OSError("broken pipe")

@@ -1,4 +1,4 @@
-"""The providers that need no settings, and what settings change of them."""
+"""The providers that need no settings, and how settings change them."""
 
 import re
 from pathlib import Path
@@ -48,12 +48,12 @@ def test_azure_is_at_its_endpoint(tmp_path: Path) -> None:
         load(tmp_path, 'model_provider = "azure"')
 
 
-def test_openai_can_be_asked_over_chat(tmp_path: Path) -> None:
+def test_openai_can_use_chat_completions(tmp_path: Path) -> None:
     assert load(tmp_path, OPENAI_WIRE_API="chat").request_url.endswith("/v1/chat/completions")
     assert load(tmp_path, OPENAI_WIRE_API="responses").request_url.endswith("/v1/responses")
 
 
-def test_settings_change_a_built_in_provider_and_leave_the_rest(tmp_path: Path) -> None:
+def test_settings_change_only_the_given_keys_of_a_built_in_provider(tmp_path: Path) -> None:
     text = (
         'model_provider = "llamacpp"\n[model_providers.llamacpp]\nbase_url = "http://127.0.0.1:9/v1"\n'
         "stream_idle_timeout_ms = 7000\nrequest_max_retries = 1\n"
@@ -68,7 +68,7 @@ def test_settings_change_a_built_in_provider_and_leave_the_rest(tmp_path: Path) 
     assert provider.name == "llama.cpp"
 
 
-def test_a_model_of_one_provider_is_known_better_than_its_name(tmp_path: Path) -> None:
+def test_settings_for_a_providers_model_override_those_for_its_name(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         'model_provider = "vllm"\nmodel = "m"\n'
         '[models.m]\ncontext_window = 10\nmax_output_tokens = 5\ntool_form = "none"\n'
@@ -97,7 +97,7 @@ def test_a_model_of_one_provider_is_known_better_than_its_name(tmp_path: Path) -
         ("openai", {"OPENAI_BASE_URL": " ", "CODEX_OSS_PORT": "99"}, "https://api.openai.com/v1"),
     ],
 )
-def test_the_environment_moves_a_built_in_provider_unless_the_settings_do(
+def test_the_environment_changes_the_address_of_a_built_in_provider_unless_the_settings_do(
     tmp_path: Path, provider: str, environ: dict[str, str], url: str
 ) -> None:
     chosen = f'model_provider = "{provider}"'
@@ -106,7 +106,7 @@ def test_the_environment_moves_a_built_in_provider_unless_the_settings_do(
     assert load(tmp_path, own, **environ).base_url == "http://own"
 
 
-def test_a_variable_of_another_provider_does_not_matter(tmp_path: Path) -> None:
+def test_a_variable_of_another_provider_has_no_effect(tmp_path: Path) -> None:
     nonsense = {"AZURE_OPENAI_ENDPOINT": "https://me/?api-version=1", "CODEX_OSS_BASE_URL": "nonsense"}
     assert load(tmp_path, **nonsense).id == "openai"
     with pytest.raises(
@@ -119,7 +119,7 @@ def test_a_variable_of_another_provider_does_not_matter(tmp_path: Path) -> None:
         load(tmp_path, OPENAI_WIRE_API="grpc")
 
 
-def test_the_page_has_a_row_and_a_block_for_each(tmp_path: Path) -> None:
+def test_the_documentation_has_a_row_and_an_example_for_each_provider(tmp_path: Path) -> None:
     page = PAGE.read_text()
     for provider in builtin_providers().values():
         [row] = re.findall(rf"^\| `{provider.id}` \|.*$", page, re.MULTILINE)

@@ -10,7 +10,7 @@ from code_core.protocol.policies import ReasoningEffort, Verbosity
 LOW = ModelPreferences("gpt-5", verbosity=Verbosity.LOW, effort=ReasoningEffort.HIGH)
 
 
-def test_what_depends_on_the_model_changes_with_it() -> None:
+def test_model_dependent_settings_change_with_the_model() -> None:
     new, old = capabilities(LOW, "gpt-5-codex"), capabilities(LOW, "gpt-4.1")
     assert (new.context_window, new.max_output, new.settings.freeform_tools) == (
         272_000,
@@ -39,7 +39,7 @@ def test_a_preference_without_effect_is_a_warning() -> None:
     assert warning == "model_text_verbosity has no effect: the model o3 does not support it"
 
 
-def test_what_the_user_says_of_one_model_holds_for_that_one_only() -> None:
+def test_settings_for_one_model_apply_only_to_that_model() -> None:
     mine = ModelPreferences("mine", reasoning=True, context_window=5)
     assert (capabilities(mine, "mine").context_window, capabilities(mine, "mine").settings.reasoning) == (
         5,
@@ -52,7 +52,7 @@ def test_what_the_user_says_of_one_model_holds_for_that_one_only() -> None:
     assert not capabilities(ModelPreferences("o3", reasoning=False), "o3").settings.reasoning
 
 
-def test_a_vendor_and_a_size_do_not_hide_the_family() -> None:
+def test_a_vendor_prefix_and_a_size_do_not_hide_the_family() -> None:
     assert family_of("openai/gpt-5-mini") == family_of("gpt-5-mini-2025-08-07")
     assert family_of("gpt-5-mini").prices != family_of("gpt-5").prices
     assert family_of("gpt-oss:20b").reasoning
@@ -69,13 +69,13 @@ def test_prices_are_those_of_the_model() -> None:
     assert capabilities(mine, "mine").prices == Prices(1, 2)
 
 
-def test_a_wire_without_plain_text_has_functions() -> None:
+def test_tools_become_functions_on_a_wire_without_plain_text_tools() -> None:
     assert capabilities(LOW, "gpt-5", "responses").settings.freeform_tools
     assert not capabilities(LOW, "gpt-5", "chat").settings.freeform_tools
     assert capabilities(LOW, "gpt-5", "chat").settings.chat.max_tokens_field == "max_completion_tokens"
 
 
-def test_the_users_word_wins_over_the_servers_that_over_the_family_that_over_the_provider() -> None:
+def test_the_user_overrides_the_server_the_family_and_the_provider_in_that_order() -> None:
     provider = ModelTraits(images=True, chat={"effort_field": "reasoning", "alternate_roles": False})
     preferences = ModelPreferences(
         "x",
@@ -106,7 +106,7 @@ def test_the_users_word_wins_over_the_servers_that_over_the_family_that_over_the
     assert capabilities(named, "gemma-3-4b").context_window == 3
 
 
-def test_a_served_window_is_that_of_one_model() -> None:
+def test_a_served_window_applies_to_one_model() -> None:
     preferences = LOW.with_served_window("a", 1).with_served_window("b", 2)
     assert [capabilities(preferences, name).context_window for name in "abc"] == [1, 2, None]
 
@@ -127,5 +127,5 @@ def test_a_served_window_is_that_of_one_model() -> None:
         ("api.openai.com", False),
     ],
 )
-def test_azure_is_known_by_its_hosts(host: str, stores: bool) -> None:
+def test_azure_is_recognised_by_its_hosts(host: str, stores: bool) -> None:
     assert Provider(id="a", name="A", base_url=f"https://{host}/openai/v1").stores_responses == stores

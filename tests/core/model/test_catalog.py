@@ -1,4 +1,4 @@
-"""What is known of models: their families, their prices, and whose word wins."""
+"""What is known about models: families, prices, and the precedence of sources."""
 
 import pytest
 
@@ -19,11 +19,11 @@ from code_core.protocol.token_events import TokenUsage
         ("unheard-of", None),
     ],
 )
-def test_the_longest_beginning_of_the_name_decides_the_price(model: str, prices: Prices | None) -> None:
+def test_the_longest_matching_prefix_decides_the_price(model: str, prices: Prices | None) -> None:
     assert family_of(model).prices == prices
 
 
-def test_input_that_was_all_in_the_cache_costs_nothing_more() -> None:
+def test_fully_cached_input_costs_only_the_cached_price() -> None:
     usage = TokenUsage(input_tokens=5, cached_input_tokens=5)
     assert Prices(1_000_000, 1, 0.0).of(usage) == 0.0
 
@@ -34,7 +34,7 @@ def test_a_price_is_for_a_million_tokens(cached: float | None, dollars: float) -
     assert Prices(2, 10, cached).of(usage) == dollars
 
 
-def test_tables_of_traits_are_joined_and_the_stronger_entries_win() -> None:
+def test_traits_are_merged_and_the_stronger_ones_win() -> None:
     stronger = ModelTraits(extra_body={"a": 1}, chat={"x": 1})
     weaker = ModelTraits(extra_body={"a": 2, "b": 2}, chat={"x": 2, "y": 2})
     joined = stronger.over(weaker)
@@ -42,7 +42,7 @@ def test_tables_of_traits_are_joined_and_the_stronger_entries_win() -> None:
     assert joined.chat == {"x": 1, "y": 2}
 
 
-def test_a_pattern_needs_all_of_its_beginning_and_the_longest_one_wins() -> None:
+def test_a_pattern_must_match_its_whole_prefix_and_the_longest_one_wins() -> None:
     shorter, longer = ModelTraits(context_window=1), ModelTraits(context_window=2)
     preferences = ModelPreferences("m", catalog={"own-5*": ModelTraits(context_window=3)})
     assert preferences.traits_of("own-4") == ModelTraits()

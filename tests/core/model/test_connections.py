@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from code_core.model.http import HttpModelClient
@@ -26,10 +27,8 @@ EVENTS = b"".join(
     b"data: %s\n\n" % json.dumps(event).encode()
     for event in (sse.created(), sse.message("Hi"), sse.completed())
 )
-ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
-    len(EVENTS),
-    EVENTS,
-)
+END = b"0\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(EVENTS), EVENTS) + END
 
 
 @pytest.fixture
@@ -42,11 +41,17 @@ def server_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLCo
     return context
 
 
-def connections_of(requests: int, context: ssl.SSLContext | None) -> int:
-    """How many connections a server sees when it is asked so many times."""
+def connections_of(requests: int, context: ssl.SSLContext | None, *, ends_late: bool = False) -> int:
+    """How many connections a server sees for this many requests.
+
+    If `ends_late`, the end of each answer follows after its last event was read.
+    """
     connections = 0
+    was_read, has_ended = threading.Semaphore(0), threading.Semaphore(0)
 
     class Handler(socketserver.StreamRequestHandler):
+        disable_nagle_algorithm = True
+
         def setup(self) -> None:
             if context is not None:
                 self.request = context.wrap_socket(self.request, server_side=True)
@@ -65,7 +70,13 @@ def connections_of(requests: int, context: ssl.SSLContext | None) -> int:
                     name, _, value = line.partition(b":")
                     length = int(value) if name.lower() == b"content-length" else length
                 self.rfile.read(length)
-                self.wfile.write(ANSWER)
+                if ends_late:
+                    self.wfile.write(ANSWER.removesuffix(END))
+                    was_read.acquire(timeout=30)
+                    self.wfile.write(END)
+                    has_ended.release()
+                else:
+                    self.wfile.write(ANSWER)
 
     async def ask(url: str) -> None:
         provider = Provider(id="p", name="P", base_url=url, wire_api="responses", env_key=None)
@@ -74,6 +85,9 @@ def connections_of(requests: int, context: ssl.SSLContext | None) -> int:
             async with client.stream(PROMPT) as answer:
                 events = [event async for event in answer]
             assert isinstance(events[-1], Completed)
+            was_read.release()
+            if ends_late:
+                await anyio.to_thread.run_sync(has_ended.acquire)
         await client.aclose()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
@@ -86,8 +100,9 @@ def connections_of(requests: int, context: ssl.SSLContext | None) -> int:
     return connections
 
 
-def test_requests_over_tls_share_a_connection(server_context: ssl.SSLContext) -> None:
-    assert connections_of(3, server_context) == 1
+@pytest.mark.parametrize("ends_late", [False, True])
+def test_requests_over_tls_share_a_connection(server_context: ssl.SSLContext, ends_late: bool) -> None:
+    assert connections_of(3, server_context, ends_late=ends_late) == 1
 
 
 def test_requests_without_tls_do_not_wait_for_acknowledgements() -> None:

@@ -1,4 +1,4 @@
-"""Secrets that a provider repeats in its answer, over a real socket."""
+"""Secrets that a provider repeats in its answers, over a real socket."""
 
 import anyio
 import pytest
@@ -53,6 +53,6 @@ def test_a_secret_that_the_provider_repeats_is_not_shown(case: str) -> None:
     assert ("blue-0123456789" in shown) == (case == "a secret header")
 
 
-def test_a_secret_within_another_does_not_leave_the_rest_of_it() -> None:
+def test_a_secret_that_contains_another_is_hidden_completely() -> None:
     secrets = EchoedSecrets(b"azzzzzzzzz", {b"x-token": b"zzzzzzzz", b"x-key": b"short"}, [])
     assert secrets.hidden_in("azzzzzzzzz zzzzzzzz short \udc80") == "[hidden] [hidden] short \udc80"

@@ -16,12 +16,12 @@ from code_core.model.event_stream import EventStream
 from code_core.model.request_log import RequestLog
 
 Step = bytes | float | Exception
-"""What a server does next: it sends a chunk, waits for so many seconds, or breaks the connection."""
+"""What a server does next: it sends a chunk, waits for a number of seconds, or breaks the connection."""
 
 
 @dataclass
 class Response:
-    """As much of a response as is read; counts the chunks that have been taken from it."""
+    """What is read of a response; counts the chunks that were read."""
 
     steps: list[Step]
     headers: dict[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def test_a_burst_is_passed_on_in_one_step() -> None:
     assert anyio.run(all_of, Response([*burst])) == [[*range(1_000)]]
 
 
-def test_what_comes_later_does_not_hold_back_what_came() -> None:
+def test_later_data_does_not_delay_earlier_data() -> None:
     async def main() -> None:
         async with reading(Response([chunk(1), 60.0, chunk(2)])) as batches:
             with anyio.fail_after(5):
@@ -78,7 +78,7 @@ def test_what_comes_later_does_not_hold_back_what_came() -> None:
     anyio.run(main)
 
 
-def test_what_came_before_a_break_is_passed_on() -> None:
+def test_data_before_a_break_is_passed_on() -> None:
     async def main() -> None:
         async with reading(Response([chunk(1), chunk(2), HttpError("reset")])) as batches:
             assert await anext(batches) == [1, 2]
@@ -91,12 +91,12 @@ def test_what_came_before_a_break_is_passed_on() -> None:
 @pytest.mark.parametrize(
     "steps", [[5.0], [chunk(1), 5.0], [chunk(1), b": alive\n\n", 0.1] + [b"\n", 0.1] * 20]
 )
-def test_silence_and_comments_break_it(steps: list[Step]) -> None:
+def test_silence_and_comments_break_a_stream(steps: list[Step]) -> None:
     with pytest.raises(StreamBroken, match=r"^P sent nothing for 0\.2 seconds$"):
         anyio.run(all_of, Response(steps), 0.2)
 
 
-def test_time_that_the_reader_takes_is_not_silence() -> None:
+def test_the_readers_own_time_does_not_count_as_silence() -> None:
     response = Response([chunk(1), 0.01, chunk(2), 0.01, chunk(3)])
     assert anyio.run(all_of, response, 0.2, 0.3) == [[1], [2, 3]]
 
@@ -119,7 +119,7 @@ def test_the_server_waits_for_a_reader_that_is_behind(monkeypatch: pytest.Monkey
     assert max(taken) <= 11
 
 
-def test_the_error_of_the_body_comes_out_as_it_is() -> None:
+def test_an_error_in_the_body_of_the_context_passes_through() -> None:
     async def main() -> None:
         async with reading(Response([chunk(1), 60.0])):
             raise KeyError("mine")
@@ -128,7 +128,7 @@ def test_the_error_of_the_body_comes_out_as_it_is() -> None:
         anyio.run(main)
 
 
-def test_who_leaves_waits_for_nothing() -> None:
+def test_leaving_does_not_wait() -> None:
     async def main() -> None:
         with anyio.fail_after(5):
             async with reading(Response([chunk(1), 60.0])) as batches:

@@ -1,4 +1,4 @@
-"""Keys of Chat Completions providers, which this process holds: in processes of their own, because they close their memory."""
+"""Keys of Chat Completions providers, which this process holds. They run in separate processes, because these close their memory."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_other_keys_stay_where_they_are(given: str) -> None:
     assert run(f'[text(keys.hold({given})), os.environ.get("MINE")]') == [None, " the-key "]
 
 
-def test_a_key_that_is_held_serves_a_provider_of_this_machine_too() -> None:
+def test_a_held_key_also_serves_a_local_provider() -> None:
     script = (
         '[text(keys.hold(provider(), "auto")), '
         'text(keys.hold(provider(base_url="http://127.0.0.1:1/v1"), "auto"))]'
@@ -73,7 +73,7 @@ def test_a_key_that_is_held_serves_a_provider_of_this_machine_too() -> None:
 @pytest.mark.parametrize(
     ("key", "words"), [(None, "needs an API key"), ("a b", "spaces or control characters")]
 )
-def test_a_key_that_cannot_be_used_is_named_and_stays(key: str | None, words: str) -> None:
+def test_an_unusable_key_is_reported_and_not_removed(key: str | None, words: str) -> None:
     script = """
 try:
     keys.hold(provider(), "auto")

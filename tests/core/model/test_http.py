@@ -79,7 +79,7 @@ def ask(of: Provider, times: int = 1, recorder: Recorder | None = None) -> list[
 
 
 @pytest.mark.parametrize("api", WIRES)
-def test_each_wire_asks_and_reads(upstream: ScriptedUpstream, api: WireApi) -> None:
+def test_each_wire_sends_requests_and_reads_responses(upstream: ScriptedUpstream, api: WireApi) -> None:
     upstream.add(WIRES[api])
     events = ask(
         provider(upstream.base_url, wire_api=api, query_params={"v": "1"}, http_headers={"X-A": "b"})
@@ -107,7 +107,7 @@ def test_the_number_of_the_request_grows(upstream: ScriptedUpstream, api: WireAp
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_field_that_is_refused_is_left_out_from_then_on(upstream: ScriptedUpstream, status: int) -> None:
+def test_a_rejected_field_is_left_out_from_then_on(upstream: ScriptedUpstream, status: int) -> None:
     refused = reply(status, body={"error": {"message": "Extra inputs are not permitted: stream_options"}})
     again = reply(status, body={"detail": [{"loc": ["body", "parallel_tool_calls"], "msg": "extra fields"}]})
     upstream.add(refused, again, ANSWER, ANSWER)
@@ -130,14 +130,14 @@ def test_a_field_that_is_refused_is_left_out_from_then_on(upstream: ScriptedUpst
         reply(400, body={"error": {"message": "my_stream_options_x"}}),
     ],
 )
-def test_other_refusals_are_errors_at_once(upstream: ScriptedUpstream, answer: Reply) -> None:
+def test_other_rejections_are_errors_immediately(upstream: ScriptedUpstream, answer: Reply) -> None:
     upstream.add(answer)
     with pytest.raises(RequestRefused, match=r"^P \(http"):
         ask(provider(upstream.base_url))
     assert len(upstream.requests) == 1
 
 
-def test_a_field_is_refused_once(upstream: ScriptedUpstream) -> None:
+def test_a_field_is_rejected_only_once(upstream: ScriptedUpstream) -> None:
     refused = reply(400, body={"error": {"message": "stream_options"}})
     upstream.add(refused, refused)
     with pytest.raises(RequestRefused, match="stream_options"):
@@ -145,7 +145,7 @@ def test_a_field_is_refused_once(upstream: ScriptedUpstream) -> None:
     assert len(upstream.requests) == 2
 
 
-def test_a_model_without_tools_is_an_error_with_a_way_on(upstream: ScriptedUpstream) -> None:
+def test_a_model_without_tools_is_an_error_with_advice(upstream: ScriptedUpstream) -> None:
     # github.com/aaif-goose/goose/issues/2314: Ollama's answer for phi4 and others.
     upstream.add(
         reply(400, body={"error": {"message": "registry.ollama.ai/library/m does not support tools"}})
@@ -167,7 +167,7 @@ def test_a_model_without_tools_is_an_error_with_a_way_on(upstream: ScriptedUpstr
     ],
 )
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_prompt_that_is_too_long_is_known_by_its_words(
+def test_a_prompt_that_is_too_long_is_recognised_by_the_message(
     upstream: ScriptedUpstream, message: str, status: int
 ) -> None:
     upstream.add(reply(status, body={"error": {"message": message}}))
@@ -217,7 +217,7 @@ def test_a_failure_to_list_the_models_is_not_another_error(upstream: ScriptedUps
         ask(provider(upstream.base_url))
 
 
-def test_a_server_that_does_not_run_is_an_error_at_once_that_says_how_to_start_it() -> None:
+def test_a_local_server_that_is_not_running_is_an_immediate_error_with_advice() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
@@ -240,7 +240,7 @@ def test_a_server_that_does_not_run_is_an_error_at_once_that_says_how_to_start_i
         ("chat", chat_stream(chat.reasoning("Hm"), chat.text("Hi"), chat.finish()), "p/m"),
     ],
 )
-def test_reasoning_knows_whom_it_belongs_to(
+def test_reasoning_records_its_origin(
     upstream: ScriptedUpstream, api: WireApi, answer: Reply, origin: str
 ) -> None:
     upstream.add(answer)
@@ -250,7 +250,7 @@ def test_reasoning_knows_whom_it_belongs_to(
     assert [item.origin for item in items if isinstance(item, Reasoning)] == [origin]
 
 
-def test_the_rest_of_a_whole_answer_is_not_waited_for(
+def test_the_remainder_of_a_complete_answer_is_not_awaited(
     upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "REST_SECONDS", 0.1)
@@ -262,7 +262,7 @@ def test_the_rest_of_a_whole_answer_is_not_waited_for(
     never.set()
 
 
-def test_a_stream_that_breaks_after_the_end_is_whole(upstream: ScriptedUpstream) -> None:
+def test_a_stream_that_breaks_after_its_end_is_complete(upstream: ScriptedUpstream) -> None:
     upstream.add(chat_stream(chat.text("Hi"), chat.finish(), disconnect=True))
     assert shape(ask(provider(upstream.base_url))) == ["Hi"]
 
@@ -274,7 +274,7 @@ def test_a_stream_that_breaks_after_the_end_is_whole(upstream: ScriptedUpstream)
         chat_stream(chat.text("Hi"), chat.call("f", '{"a', "1"), done=False),
     ],
 )
-def test_a_stream_that_breaks_before_it_is_not(upstream: ScriptedUpstream, answer: Reply) -> None:
+def test_a_stream_that_breaks_before_its_end_is_incomplete(upstream: ScriptedUpstream, answer: Reply) -> None:
     upstream.add(answer)
     with pytest.raises(StreamBroken, match=r"^P \(http") as caught:
         ask(provider(upstream.base_url))
@@ -289,7 +289,7 @@ def test_a_silent_stream_is_broken_after_its_idle_time(upstream: ScriptedUpstrea
     never.set()
 
 
-def test_a_whole_completion_instead_of_a_stream_is_taken(upstream: ScriptedUpstream) -> None:
+def test_a_whole_completion_instead_of_a_stream_is_accepted(upstream: ScriptedUpstream) -> None:
     whole = {
         "object": "chat.completion",
         "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}],
@@ -324,7 +324,9 @@ def test_a_recording_names_its_wire_and_replays(
     assert isinstance(replayed[-1], Completed)
 
 
-def test_a_recording_has_no_key_however_it_is_spread(upstream: ScriptedUpstream, tmp_path: Path) -> None:
+def test_a_recording_does_not_contain_a_key_that_is_split_between_deltas(
+    upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
     key = KEY.decode()
     upstream.add(
         chat_stream(
@@ -344,7 +346,7 @@ def test_a_recording_has_no_key_however_it_is_spread(upstream: ScriptedUpstream,
         assert piece not in recorded
 
 
-def test_a_key_of_its_own_wins_over_the_environment(upstream: ScriptedUpstream) -> None:
+def test_a_given_key_overrides_the_environment(upstream: ScriptedUpstream) -> None:
     upstream.add(ANSWER)
     of = provider(upstream.base_url)
 

@@ -20,7 +20,7 @@ def body_of(*parts: bytes) -> bytes:
         return ask(port)[0][2]
 
 
-def test_a_request_names_its_host_and_says_what_it_accepts() -> None:
+def test_a_request_has_its_host_and_accepted_encodings() -> None:
     with server(sends(HI)) as (port, received):
         ask(port, "/a b?x=1&y=ü", method="POST", headers={b"x-one": b"1"}, body=b"{}")
     head, _, body = received[0].partition(b"\r\n\r\n")
@@ -54,7 +54,7 @@ def test_a_response_has_its_status_headers_and_body() -> None:
         tuple(HI[at : at + 1] for at in range(len(HI))),
     ],
 )
-def test_a_body_ends_where_its_head_says(parts: Sequence[bytes]) -> None:
+def test_a_body_ends_where_its_head_specifies(parts: Sequence[bytes]) -> None:
     assert body_of(*parts) == b"hi"
 
 
@@ -131,11 +131,11 @@ def test_a_body_may_be_compressed(coding: str, compress: Callable[[bytes], bytes
     assert body_of(head, compressed[:7], compressed[7:]) == text
 
 
-def test_an_empty_body_may_be_called_compressed() -> None:
+def test_an_empty_body_may_be_declared_as_compressed() -> None:
     assert body_of(OK + b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n") == b""
 
 
-def test_a_compressed_body_comes_in_pieces_of_bounded_size() -> None:
+def test_a_compressed_body_is_decompressed_in_pieces_of_bounded_size() -> None:
     compressed = gzip.compress(bytes(50_000_000))
     head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(compressed)
 
@@ -186,13 +186,13 @@ def test_a_path_cannot_smuggle_a_request() -> None:
     assert received[0].startswith(b"GET /a%20HTTP/1.1X:%20y HTTP/1.1\r\n")
 
 
-def test_nobody_listening_is_a_failed_connection() -> None:
+def test_a_closed_port_is_a_failed_connection() -> None:
     with pytest.raises(ConnectError) as caught:
         ask(1)
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_a_server_that_accepts_nobody_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_accept_connections_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: object) -> None:
         await anyio.sleep_forever()
 

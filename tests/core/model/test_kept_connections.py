@@ -78,7 +78,40 @@ def test_a_request_that_is_partly_answered_is_not_sent_again() -> None:
         ask(port, times=2, kept=True)
 
 
-def test_bytes_that_come_on_an_idle_connection_answer_no_request() -> None:
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_connection_may_be_kept_before_the_end_of_its_response(is_whole: bool) -> None:
+    """Servers send the end of a chunked body after the last event, which is all that a caller waits for."""
+    was_closed, has_ended = threading.Event(), threading.Event()
+
+    def ends_later(connected: socket.socket) -> None:
+        connected.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        was_closed.wait(30)
+        if is_whole:
+            connected.sendall(b"0\r\n\r\n")
+            has_ended.set()
+            assert connected.recv(65536).startswith(b"GET ")
+            connected.sendall(HI)
+        else:
+            assert connected.recv(1) == b""
+
+    async def main(port: int) -> bytes:
+        url = f"http://127.0.0.1:{port}"
+        with anyio.fail_after(30):
+            async with HttpClient(DIRECT, keeps_connections=True) as client:
+                response = await client.send("GET", url, {})
+                assert await anext(response.chunks()) == b"hi"
+                await response.aclose(is_whole=is_whole)
+                was_closed.set()
+                if is_whole:
+                    await anyio.to_thread.run_sync(has_ended.wait)
+                async with client.get(url, {}) as response:
+                    return b"".join([chunk async for chunk in response.chunks()])
+
+    with server(ends_later, *([] if is_whole else [sends(HI)])) as (port, _):
+        assert anyio.run(main, port) == b"hi"
+
+
+def test_bytes_on_an_idle_connection_are_not_taken_for_an_answer() -> None:
     has_read, has_sent = threading.Semaphore(0), threading.Semaphore(0)
 
     def speaks_first(connected: socket.socket) -> None:
@@ -107,7 +140,7 @@ def test_bytes_that_come_on_an_idle_connection_answer_no_request() -> None:
         assert anyio.run(main, port) == [b"hi", b"hi"]
 
 
-def test_bytes_that_were_encrypted_with_a_response_answer_no_request(tmp_path: Path) -> None:
+def test_bytes_encrypted_together_with_a_response_are_not_taken_for_an_answer(tmp_path: Path) -> None:
     context, trusting = tls_server(tmp_path)
 
     def handle(connected: socket.socket, *records: bytes) -> None:

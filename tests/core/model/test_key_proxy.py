@@ -1,4 +1,4 @@
-"""The process that holds a key: how it is started, asked and ended. A script stands for it."""
+"""The process that holds a key: how it is started, queried and ended. A script replaces it."""
 
 import json
 import logging
@@ -92,7 +92,7 @@ def endpoint(of: KeyProxy) -> Endpoint:
     return anyio.run(of.endpoint)
 
 
-def test_the_child_gets_the_key_and_says_where_it_listens(child: Child) -> None:
+def test_the_child_gets_the_key_and_reports_its_port(child: Child) -> None:
     key = bytearray(b"the-key")
     proxy = KeyProxy(provider(query_params={"v": "a b"}), key, {})
     assert endpoint(proxy) == Endpoint("http://127.0.0.1:1234/v1/responses", b"Bearer the-token", {})
@@ -110,7 +110,7 @@ def test_the_child_gets_the_key_and_says_where_it_listens(child: Child) -> None:
     proxy.close()
 
 
-def test_the_child_is_waited_for_once(child: Child) -> None:
+def test_the_child_is_awaited_once(child: Child) -> None:
     del child
     proxy = started(provider())
     found: list[Endpoint] = []
@@ -128,7 +128,7 @@ def test_the_child_is_waited_for_once(child: Child) -> None:
     proxy.close()
 
 
-def test_the_child_finds_its_way_out(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_the_proxy_and_the_certificates(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://unused:1")
     proxy = started(provider(), {"HTTPS_PROXY": "http://proxy:3128", "SSL_CERT_FILE": "/ca.pem"})
     endpoint(proxy)
@@ -176,7 +176,9 @@ def test_a_child_that_has_ended_is_an_error(child: Child) -> None:
     proxy.close()
 
 
-def test_a_child_that_ends_at_once_does_not_crash_us(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_exits_immediately_does_not_crash_us(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def command(*_arguments: Any) -> list[str]:
         return [sys.executable, "-I", "-c", "import os; os.close(0)"]
 
@@ -189,7 +191,9 @@ def test_a_child_that_ends_at_once_does_not_crash_us(child: Child, monkeypatch: 
         proxy.close()
 
 
-def test_the_child_ends_with_its_pipe_or_is_killed(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_ends_when_its_pipe_closes_or_is_killed(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = sorted(Path("/dev/fd").iterdir())
     proxy = started(provider())
     endpoint(proxy)
@@ -213,7 +217,7 @@ def test_the_child_is_not_part_of_the_terminal(child: Child) -> None:
     del child
 
 
-def test_a_key_of_chat_is_taken_once(keys: KeyProxies, denied: list[str]) -> None:
+def test_a_chat_completions_key_is_taken_once(keys: KeyProxies, denied: list[str]) -> None:
     assert keys.hold(chat(), "auto") == b"the-key"
     assert "MINE" not in os.environ
     assert keys.hold(chat(id="q"), "auto") == b"the-key"
@@ -243,7 +247,7 @@ def test_other_keys_are_not_held(keys: KeyProxies, denied: list[str], of: Provid
     assert denied == []
 
 
-def test_a_key_that_is_missing_is_asked_for(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_an_error_with_advice(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MINE")
     with pytest.raises(ConfigError, match="needs an API key"):
         keys.hold(chat(), "auto")
@@ -255,7 +259,7 @@ def open_memory() -> None:
     raise HardeningError("the kernel is too old")
 
 
-def test_a_memory_that_stays_open_is_a_warning_or_an_error(
+def test_memory_that_cannot_be_protected_is_a_warning_or_an_error(
     keys: KeyProxies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("code_process_hardening.deny_memory_access", open_memory)
@@ -271,7 +275,7 @@ def test_a_memory_that_stays_open_is_a_warning_or_an_error(
 
 
 @pytest.mark.parametrize("wanted", ["auto", "always"])
-def test_a_key_of_responses_is_with_a_child_for_each_address(
+def test_a_responses_key_has_one_child_for_each_address(
     keys: KeyProxies, child: Child, denied: list[str], wanted: Any
 ) -> None:
     proxy = keys.isolate(provider(), wanted)
@@ -292,7 +296,9 @@ def test_a_key_of_responses_is_with_a_child_for_each_address(
         keys.hold(chat(), "auto")
 
 
-def test_a_key_that_is_given_again_is_free(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_set_again_can_be_taken_again(
+    keys: KeyProxies, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = keys.isolate(provider(), "auto")
     monkeypatch.setenv("MINE", "another")
     second = keys.isolate(provider(base_url="https://other.example/v1"), "auto")
@@ -302,7 +308,7 @@ def test_a_key_that_is_given_again_is_free(keys: KeyProxies, monkeypatch: pytest
     assert keys.hold(chat(env_key="OTHER"), "auto") == b"a-third"
 
 
-def test_a_key_that_is_held_goes_to_a_child_as_well(keys: KeyProxies, child: Child) -> None:
+def test_a_held_key_can_also_be_passed_to_a_child(keys: KeyProxies, child: Child) -> None:
     assert keys.hold(chat(), "auto") == b"the-key"
     proxy = keys.isolate(provider(), "auto")
     assert proxy is not None
@@ -328,11 +334,11 @@ def test_other_keys_are_not_isolated(keys: KeyProxies, denied: list[str], of: Pr
     assert denied == []
 
 
-def test_a_key_of_this_machine_is_isolated_where_that_is_wanted(keys: KeyProxies) -> None:
+def test_the_key_of_a_local_provider_is_isolated_on_request(keys: KeyProxies) -> None:
     assert keys.isolate(provider(base_url="http://localhost:1/v1"), "always") is not None
 
 
-def test_a_key_of_chat_cannot_be_isolated(keys: KeyProxies) -> None:
+def test_a_chat_completions_key_cannot_be_isolated(keys: KeyProxies) -> None:
     with pytest.raises(ConfigError, match="provider 'p' has 'chat'"):
         keys.isolate(chat(), "always")
 

@@ -5,8 +5,9 @@ import socket
 import ssl
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import anyio
@@ -59,7 +60,7 @@ URL = "https://api.example.com/v1/responses"
         ("replay:", {"ALL_PROXY": PROXY}, None),
     ],
 )
-def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], proxy: str | None) -> None:
+def test_the_proxy_comes_from_the_environment(url: str, environ: dict[str, str], proxy: str | None) -> None:
     assert proxy_for(url, environ) == proxy
 
 
@@ -85,7 +86,7 @@ def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], prox
     ],
 )
 @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
-def test_hosts_are_left_out_by_name(name: str, listed: str, direct: bool) -> None:
+def test_hosts_are_excluded_by_name(name: str, listed: str, direct: bool) -> None:
     proxy = proxy_for("https://api.example.com:8443/v1", {"HTTPS_PROXY": PROXY, name: listed})
     assert (proxy is None) == direct
 
@@ -105,7 +106,7 @@ def test_hosts_are_left_out_by_name(name: str, listed: str, direct: bool) -> Non
         ("http://[fe00::1]/v1", "fd00::/8", False),
     ],
 )
-def test_hosts_are_left_out_by_address(url: str, listed: str, direct: bool) -> None:
+def test_hosts_are_excluded_by_address(url: str, listed: str, direct: bool) -> None:
     assert (proxy_for(url, {"HTTP_PROXY": PROXY, "NO_PROXY": listed}) is None) == direct
 
 
@@ -124,7 +125,7 @@ def test_hosts_are_left_out_by_address(url: str, listed: str, direct: bool) -> N
         ("http://host:1/secret", "not of the form"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_named_without_its_secrets(value: str, problem: str) -> None:
+def test_an_unusable_proxy_is_reported_without_its_secrets(value: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         proxy_for(URL, {"HTTPS_PROXY": value})
     assert re.search(problem, str(caught.value))
@@ -153,7 +154,7 @@ def status_of(url: str, environ: dict[str, str]) -> int:
     return anyio.run(main)
 
 
-def test_a_client_asks_as_the_settings_say_and_follows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_uses_the_settings_and_follows_no_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # of this process, and not of the settings
     with ScriptedUpstream() as upstream:
         upstream.answers["/v1/models"] = reply(302, headers={"Location": "/elsewhere"})
@@ -180,7 +181,7 @@ def test_a_client_goes_through_its_proxy() -> None:
     assert asked[0].startswith(b"GET http://models.invalid/v1 HTTP/1.1\r\n")
 
 
-def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_read_only_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreadable(_: object) -> ssl.SSLContext:
         raise OSError("the certificates cannot be read")
 
@@ -191,7 +192,7 @@ def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch) ->
             anyio.run(http_client, url, {}, 7)
 
 
-def test_the_authorities_of_the_system_are_trusted() -> None:
+def test_the_systems_authorities_are_trusted() -> None:
     trusted = trusting_context({})
     assert trusted.verify_mode is ssl.CERT_REQUIRED
     assert trusted.check_hostname
@@ -212,7 +213,7 @@ def system_paths(monkeypatch: pytest.MonkeyPatch, file: Path, directory: Path) -
         ("missing", "unhashed", "cert.pem"),
     ],
 )
-def test_the_file_with_the_authorities_is_that_of_openssl_or_of_the_distribution(
+def test_the_authorities_file_is_the_one_of_openssl_or_of_the_distribution(
     file: str, directory: str, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_certificate(tmp_path)
@@ -225,7 +226,7 @@ def test_the_file_with_the_authorities_is_that_of_openssl_or_of_the_distribution
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
-def test_authorities_that_openssl_can_look_up_are_not_all_read(
+def test_authorities_that_openssl_can_look_up_are_read_on_demand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_certificate(tmp_path)
@@ -239,11 +240,44 @@ def test_authorities_that_openssl_can_look_up_are_not_all_read(
 def test_a_system_without_authorities_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system_paths(monkeypatch, tmp_path / "missing", tmp_path / "missing")
     monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", ())
-    with pytest.raises(OSError, match="no certificate authorities"):
+    with pytest.raises(OSError, match="no certificate authorities") as caught:
         trusting_context({})
+    assert reason_of(caught.value) == "the system has no certificate authorities"
 
 
-def test_the_environment_names_the_authorities_instead(tmp_path: Path) -> None:
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_the_system_verifies_certificates_itself_where_it_can(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_system: list[ssl.SSLContext] = []
+
+    def context(protocol: int) -> ssl.SSLContext:
+        of_the_system.append(ssl.SSLContext(protocol))
+        return of_the_system[-1]
+
+    monkeypatch.setattr(network, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setitem(sys.modules, "truststore", ModuleType("truststore"))
+    monkeypatch.setattr("truststore.SSLContext", context, raising=False)
+    assert [trusting_context({})] == of_the_system
+
+
+def test_a_server_of_several_protocols_chooses_http_1_1(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    server_context.set_alpn_protocols(["h2", "http/1.1"])
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting_context({"SSL_CERT_FILE": str(tmp_path / "cert.pem")}).wrap_bio(
+        to_client, to_server, server_hostname="localhost"
+    )
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server, client):
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    assert server.selected_alpn_protocol() == "http/1.1"
+
+
+def test_the_environment_can_replace_the_authorities(tmp_path: Path) -> None:
     make_certificate(tmp_path)
     file = str(tmp_path / "cert.pem")
     assert subjects(trusting_context({"SSL_CERT_FILE": file, "SSL_CERT_DIR": "/nowhere"})) == ["localhost"]
@@ -259,7 +293,7 @@ def subjects(context: ssl.SSLContext) -> list[str]:
     return [name for kind, name in found if kind == "commonName"]
 
 
-def test_a_child_sees_the_proxy_that_was_chosen_and_no_other() -> None:
+def test_a_child_sees_only_the_chosen_proxy() -> None:
     environ = {"PATH": "/bin", "ALL_PROXY": "a", "no_proxy": "b", "HTTPS_PROXY": "c"}
     assert without_proxies(environ, None) == {"PATH": "/bin"}
     assert without_proxies(environ, PROXY) == {"PATH": "/bin", "https_proxy": PROXY, "http_proxy": PROXY}
@@ -283,7 +317,7 @@ def test_a_certificate_is_found_behind_the_errors_around_it() -> None:
 
 
 @pytest.mark.parametrize("failure", [ConnectionRefusedError(111, "x ('::1', 1)"), OSError(111, "y")])
-def test_the_reason_of_a_failed_connection_is_that_of_its_first_attempt(failure: OSError) -> None:
+def test_the_reason_for_a_failed_connection_comes_from_the_first_attempt(failure: OSError) -> None:
     for cause in (failure, ExceptionGroup("several", [failure, OSError(113, "z")])):
         attempts, error = OSError("All connection attempts failed"), ValueError("a client's own text")
         attempts.__cause__, error.__cause__ = cause, attempts

@@ -17,7 +17,7 @@ def test_a_key_comes_from_its_variable() -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {b"MINE": b" "}])
-def test_a_missing_key_is_asked_for(environ: dict[bytes, bytes]) -> None:
+def test_a_missing_key_is_an_error_with_advice(environ: dict[bytes, bytes]) -> None:
     with pytest.raises(ConfigError) as caught:
         KEYED.api_key(environ)
     assert str(caught.value) == (
@@ -36,7 +36,7 @@ def test_a_key_that_cannot_be_sent_is_not_shown(key: bytes) -> None:
     )
 
 
-def test_headers_are_given_or_come_from_variables() -> None:
+def test_headers_come_from_settings_or_variables() -> None:
     provider = Provider(
         "p",
         "P",
@@ -68,7 +68,7 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "X-T\u00e9am", "a:b", "a\n"])
-def test_an_invalid_header_name_is_refused(name: str) -> None:
+def test_an_invalid_header_name_is_rejected(name: str) -> None:
     for provider in (
         Provider("p", "P", "https://p", http_headers={name: "x"}),
         Provider("p", "P", "https://p", env_http_headers={name: "ME"}),
@@ -78,7 +78,7 @@ def test_an_invalid_header_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE"])
-def test_a_header_that_would_change_the_framing_of_requests_is_refused(name: str) -> None:
+def test_a_header_that_would_change_the_framing_of_requests_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match=f"^provider 'p': the header '{name}' cannot be set"):
         Provider("p", "P", "https://p", http_headers={name: "x"}).headers({})
 
@@ -99,11 +99,11 @@ def test_a_local_server_can_be_started() -> None:
         ("https://myazure.com/v1", False),
     ],
 )
-def test_azure_wants_responses_to_be_stored(url: str, stores: bool) -> None:
+def test_azure_requires_stored_responses(url: str, stores: bool) -> None:
     assert Provider("p", "P", url).stores_responses is stores
 
 
-def test_a_slash_at_the_end_of_the_address_does_not_matter() -> None:
+def test_a_trailing_slash_in_the_address_has_no_effect() -> None:
     assert Provider("p", "P", "https://p/vX/").request_url == "https://p/vX/responses"
 
 
@@ -123,7 +123,7 @@ def test_the_built_in_providers_are_known_by_these_names() -> None:
     assert providers["openrouter"].env_key_instructions == "https://openrouter.ai/settings/keys"
 
 
-def test_openai_bills_the_organization_and_the_project_of_the_environment() -> None:
+def test_openai_gets_the_organization_and_the_project_from_the_environment() -> None:
     provider = builtin_providers()["openai"]
     assert provider.headers({b"OPENAI_ORGANIZATION": b"org-1", b"OPENAI_PROJECT": b"proj-1"}) == {
         b"openai-organization": b"org-1",
@@ -131,6 +131,6 @@ def test_openai_bills_the_organization_and_the_project_of_the_environment() -> N
     }
 
 
-def test_openrouter_takes_the_effort_in_its_own_field() -> None:
+def test_openrouter_gets_the_effort_in_its_own_field() -> None:
     """Source: openrouter.ai/docs, "Reasoning Tokens"."""
     assert builtin_providers()["openrouter"].traits.chat == {"effort_field": "reasoning"}

@@ -19,5 +19,5 @@ USED = "x-codex-primary-used-percent"
         *(({USED: odd}, None) for odd in ("", "many", "nan", "inf")),
     ],
 )
-def test_rate_limits_are_the_numbers_of_the_headers(headers: dict[str, str], snapshot: object) -> None:
+def test_rate_limits_are_read_from_headers(headers: dict[str, str], snapshot: object) -> None:
     assert rate_limit_snapshot(headers) == snapshot

@@ -16,6 +16,7 @@ from code_core.errors import ConfigError, ModelError
 from code_core.model import reach as module
 from code_core.model.errors import ConnectError
 from code_core.model.http_client import HttpClient, HttpResponse
+from code_core.model.network import http_client
 from code_core.model.providers import Provider
 from code_core.model.reach import reach
 from support import Reply, ScriptedUpstream, pause, reply
@@ -26,7 +27,7 @@ def asked(url: str) -> str:
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 503])
-def test_any_answer_will_do(status: int) -> None:
+def test_any_answer_counts_as_reachable(status: int) -> None:
     with ScriptedUpstream() as upstream:
         upstream.answers["/v1"] = reply(status, body="x")
         found = re.fullmatch(r"answers \(status (\d+)\) after (\d+) ms", asked(upstream.base_url))
@@ -43,7 +44,7 @@ def test_the_time_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
         assert asked(upstream.base_url) == "answers (status 404) after 250 ms"
 
 
-def test_the_body_is_not_waited_for() -> None:
+def test_the_body_is_not_awaited() -> None:
     with ScriptedUpstream() as upstream:
         upstream.answers["/v1"] = Reply(200, {}, (b"x", pause(threading.Event())))
         began = time.monotonic()
@@ -51,7 +52,7 @@ def test_the_body_is_not_waited_for() -> None:
         assert time.monotonic() - began < 5
 
 
-def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
@@ -67,7 +68,7 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
         (ValueError("bad port"), "bad port"),
     ],
 )
-def test_what_cannot_be_set_up_is_an_error(
+def test_a_connection_that_cannot_be_set_up_is_an_error(
     error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: Any) -> HttpClient:
@@ -79,7 +80,7 @@ def test_what_cannot_be_set_up_is_an_error(
     assert str(caught.value) == f"https://p/v1 cannot be reached: {words}"
 
 
-def test_a_certificate_that_is_not_trusted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = ssl.SSLCertVerificationError(1, "verify failed")
     problem.verify_message = "self-signed certificate"
 
@@ -107,7 +108,25 @@ def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         anyio.run(main)
 
 
-def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_client_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[HttpClient] = []
+
+    async def client(*arguments: Any) -> HttpClient:
+        clients.append(await http_client(*arguments))
+        return clients[-1]
+
+    monkeypatch.setattr(module, "http_client", client)
+    with ScriptedUpstream() as upstream:
+        asked(upstream.base_url)
+    assert [one.is_closed for one in clients] == [True]
+
+
+def test_a_host_that_no_request_can_go_to_is_an_error() -> None:
+    with pytest.raises(ModelError, match=r"^https://münchen\.example/v1 cannot be reached: its host is not"):
+        asked("https://münchen.example/v1")
+
+
+def test_the_proxy_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://host:1")
     with pytest.raises(ModelError, match="SOCKS"):
         asked("https://models.invalid/v1")

@@ -23,14 +23,14 @@ def recorded(path: Path, *events: object, environ: dict[bytes, bytes] | None = N
 
 
 @pytest.mark.parametrize("before", ["", "\n", "\t", '"', " ", "=", "é", "\\"])
-def test_what_is_shaped_like_a_key_is_replaced_whatever_stands_before_it(tmp_path: Path, before: str) -> None:
+def test_text_shaped_like_a_key_is_redacted_whatever_precedes_it(tmp_path: Path, before: str) -> None:
     text = recorded(tmp_path / "r", {"text": f"x{before}{KEY}" if before else KEY})
     assert KEY not in text
     assert "[REDACTED]" in text
 
 
 @pytest.mark.parametrize("secret", ["plain-secret", 'quo"ted\\secret', "sécret☃…", "tab\tsecret"])
-def test_the_environments_secrets_are_replaced_in_their_json_form_too(tmp_path: Path, secret: str) -> None:
+def test_secrets_of_the_environment_are_redacted_in_json_form_too(tmp_path: Path, secret: str) -> None:
     text = recorded(
         tmp_path / "r",
         {"text": f"<{secret}>"},
@@ -48,7 +48,7 @@ def test_the_environments_secrets_are_replaced_in_their_json_form_too(tmp_path: 
         ("HTTPS_PROXY", "http://u:password@proxy", "password"),
     ],
 )
-def test_the_secrets_are_those_that_commands_do_not_get(
+def test_recordings_redact_the_variables_that_are_withheld_from_commands(
     tmp_path: Path, name: str, value: str, text: str
 ) -> None:
     assert "<[REDACTED]>" in recorded(
@@ -56,14 +56,14 @@ def test_the_secrets_are_those_that_commands_do_not_get(
     )
 
 
-def test_a_secret_that_is_part_of_another_leaves_nothing_of_it(tmp_path: Path) -> None:
+def test_overlapping_secrets_are_redacted_completely(tmp_path: Path) -> None:
     environ = {b"A_TOKEN": b"secret-one", b"B_TOKEN": b"my-secret-one"}
     assert '"<[REDACTED]> <[REDACTED]>"' in recorded(
         tmp_path / "r", {"text": "<my-secret-one> <secret-one>"}, environ=environ
     )
 
 
-def test_a_secret_that_is_not_unicode_is_replaced_as_it_arrives(tmp_path: Path) -> None:
+def test_a_secret_that_is_not_unicode_is_redacted(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {b"MY_TOKEN": b"not\xffunicode"})
     with recorder.exchange():
         recorder.event(SseEvent("message", b'{"text":"<not\xffunicode>"}'))
@@ -71,7 +71,7 @@ def test_a_secret_that_is_not_unicode_is_replaced_as_it_arrives(tmp_path: Path) 
     assert '"<[REDACTED]>"' in (tmp_path / "r").read_text()
 
 
-def test_the_providers_key_is_a_secret_whatever_its_name(tmp_path: Path) -> None:
+def test_the_providers_key_is_redacted_whatever_its_variable_is_called(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {}, key=b"short")
     with recorder.exchange():
         recorder.event(SseEvent("message", b'{"text":"<short>"}'))
@@ -79,7 +79,7 @@ def test_the_providers_key_is_a_secret_whatever_its_name(tmp_path: Path) -> None
     assert '"<[REDACTED]>"' in (tmp_path / "r").read_text()
 
 
-def test_each_response_is_a_line_of_a_file_for_its_owner(tmp_path: Path) -> None:
+def test_each_response_is_a_line_in_a_private_file(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {})
     for number in (1, 2):
         with recorder.exchange():
@@ -98,7 +98,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     assert sorted(Path("/dev/fd").iterdir()) == before
 
 
-def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> None:
+def test_deltas_that_together_spell_a_secret_are_left_out(tmp_path: Path) -> None:
     def delta(kind: str, text: str) -> dict[str, str]:
         return {"type": f"response.{kind}.delta", "delta": text}
 
@@ -115,7 +115,32 @@ def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> Non
     ]
 
 
-def test_a_secret_in_the_json_of_a_calls_arguments_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "%s"},
+        {"content": ["%s"]},
+        {"reasoning": "%s"},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "%s"}}]},
+        {"tool_calls": {"function": {"arguments": "%s"}}},
+        {"function_call": {"arguments": "%s"}},
+    ],
+)
+@pytest.mark.parametrize("key", ["delta", "message"])
+def test_chunks_that_spell_a_secret_together_are_left_out(
+    tmp_path: Path, key: str, delta: dict[str, object]
+) -> None:
+    chunks = [
+        {"choices": [{"index": index, key: json.loads(json.dumps(delta).replace("%s", text))}]}
+        for text in (KEY[:9], KEY[9:])
+        for index in (0, 1)
+    ]
+    chunks[1]["choices"][0][key] = chunks[3]["choices"][0][key] = {"content": "harmless"}
+    lines = recorded(tmp_path / "r", *chunks).splitlines()
+    assert json.loads(lines[1])["stream"] == [chunks[1], chunks[3]]
+
+
+def test_a_secret_in_the_arguments_of_a_call_is_redacted(tmp_path: Path) -> None:
     secret = 'quo"ted\\sécret'
     for arguments in (json.dumps({"key": secret}), json.dumps({"key": secret}, ensure_ascii=False)):
         event = {"type": "response.output_item.done", "item": {"arguments": arguments}}
@@ -125,7 +150,7 @@ def test_a_secret_in_the_json_of_a_calls_arguments_is_replaced(tmp_path: Path) -
         }
 
 
-def test_a_key_spelled_with_escapes_is_replaced(tmp_path: Path) -> None:
+def test_a_key_spelled_with_escapes_is_redacted(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {})
     with recorder.exchange():
         recorder.event(SseEvent("message", b'{"text":"\\u0073k-abcdefghijklmnopqrstuv"}'))
@@ -156,9 +181,7 @@ def test_deltas_of_items_that_stream_concurrently_are_kept_apart(tmp_path: Path)
         (b'{"a":"\xff"}', [{"a": "\N{REPLACEMENT CHARACTER}"}]),
     ],
 )
-def test_whatever_the_provider_sends_the_recording_can_be_replayed(
-    tmp_path: Path, data: bytes, events: list[object]
-) -> None:
+def test_every_recording_can_be_replayed(tmp_path: Path, data: bytes, events: list[object]) -> None:
     recorder = Recorder(tmp_path / "r", {})
     with recorder.exchange():
         recorder.event(SseEvent("message", data))
@@ -167,7 +190,7 @@ def test_whatever_the_provider_sends_the_recording_can_be_replayed(
     assert exchange.stream == events
 
 
-def test_a_file_that_cannot_be_written_is_reported_at_once(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_reported_immediately(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         Recorder(tmp_path, {})
     with pytest.raises(ConfigError, match="null"):
@@ -176,7 +199,7 @@ def test_a_file_that_cannot_be_written_is_reported_at_once(tmp_path: Path) -> No
         Recorder(Path("/dev/full"), {})
 
 
-def test_a_file_that_can_take_no_more_is_reported(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))

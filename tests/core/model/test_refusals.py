@@ -58,14 +58,40 @@ def error(**fields: Any) -> dict[str, Any]:
         (429, error(code="usage_not_included"), RequestRefused, "usage_limit", "plan does not include"),
         (429, error(code="insufficient_quota", message="x"), RequestRefused, "usage_limit", "no quota left"),
         (429, error(message="busy"), StreamBroken, "provider", "busy"),
+        (
+            429,
+            error(type="insufficient_quota", code="credit_balance_exhausted", message="x"),
+            RequestRefused,
+            "usage_limit",
+            "no quota left",
+        ),
+        (
+            429,
+            error(type="tokens", message="Request too large for m"),
+            ContextWindowExceeded,
+            "context_window",
+            "window",
+        ),
+        (
+            429,
+            error(type="rate_limit_error", details={"error_code": "enforced_spend_limit_reached"}),
+            RequestRefused,
+            "usage_limit",
+            "no quota left",
+        ),
+        (500, error(code="content_policy_violation", message="x"), RequestRefused, "refused", "usage policy"),
+        (500, error(type="invalid_request_error", message="x"), StreamBroken, "provider", "x"),
+        (503, error(code="slow_down", message="x"), StreamBroken, "provider", "x"),
+        (403, error(code=403, message="x", metadata={"reasons": ["r"]}), RequestRefused, "refused", "x"),
+        (402, error(code=402, message="no credits"), RequestRefused, "usage_limit", "no credits"),
         *(
             (status, "busy", StreamBroken, "provider", "busy")
-            for status in (408, 409, 425, 500, 502, 503, 504, 505, 520, 529)
+            for status in (408, 409, 425, 500, 502, 503, 504, 506, 520, 529)
         ),
-        (501, "never", RequestRefused, "provider", "never"),
+        *((status, "never", RequestRefused, "provider", "never") for status in (501, 505, 511)),
     ],
 )
-def test_an_answer_says_whether_to_ask_again(
+def test_an_answer_determines_whether_to_retry(
     status: int, body: Any, kind: type[ModelError], code: str, words: str
 ) -> None:
     problem = refused(status, body)
@@ -99,7 +125,22 @@ def test_the_delay_that_a_provider_asks_for(headers: dict[str, str], delay: floa
     assert problem.delay == delay
 
 
-def test_a_delay_in_the_headers_wins_over_one_in_the_words() -> None:
+@pytest.mark.parametrize(
+    ("status", "headers", "again"),
+    [
+        (400, {"x_should_retry": "true"}, True),
+        (503, {"x_should_retry": "false"}, False),
+        (503, {"x_should_retry": "perhaps"}, True),
+        (401, {"x_should_retry": "true"}, False),
+        (402, {"retry_after": "2"}, True),
+        (402, {}, False),
+    ],
+)
+def test_a_provider_may_decide_about_a_retry(status: int, headers: dict[str, Any], again: bool) -> None:
+    assert isinstance(refused(status, "x", **headers), StreamBroken) == again
+
+
+def test_a_delay_in_the_headers_overrides_one_in_the_message() -> None:
     words = error(message="try again in 7 seconds")
     assert refused(429, words).delay == 7.0  # type: ignore[attr-defined]  # a StreamBroken
     assert refused(429, words, retry_after="0").delay == 0.0  # type: ignore[attr-defined]  # the same
@@ -162,7 +203,7 @@ def test_a_usage_limit_says_when_it_ends_in_local_time(fields: dict[str, Any], w
     assert re.search(words, str(problem))
 
 
-def test_errors_of_the_key_proxy_are_reported_as_without_it() -> None:
+def test_provider_errors_are_reported_as_without_the_key_proxy() -> None:
     unreachable = error(type="proxy_error", message="no connection to the upstream p")
     problem = refused(502, unreachable, proxy=True)
     assert isinstance(problem, StreamBroken)
@@ -189,7 +230,7 @@ def test_errors_of_the_key_proxy_are_reported_as_without_it() -> None:
 @pytest.mark.parametrize(
     "name", ["x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "cf-ray"]
 )
-def test_the_id_of_a_request_has_many_names(name: str) -> None:
+def test_the_request_id_is_found_under_many_names(name: str) -> None:
     assert request_id({name: "r-1\x1b[0m"}) == "r-1"
     assert request_id({name: "1" * 100}) == "1" * 80 + "…"
     assert request_id({}) is None

@@ -66,7 +66,7 @@ def test_a_scenario_plays_response_by_response(tmp_path: Path) -> None:
     assert play(path, PROMPT, PROMPT) == ["Created", "ItemDone", "Completed", "ItemDone", "Completed"]
 
 
-def test_a_scenario_may_speak_chat(tmp_path: Path) -> None:
+def test_a_scenario_may_use_chat_completions(tmp_path: Path) -> None:
     chunks = [chat.reasoning("Hm"), chat.text("Hi"), chat.finish()]
     path = scenario(tmp_path, {"replay": 1}, {}, {"wire": "chat", "stream": chunks})
 
@@ -100,7 +100,7 @@ def test_pauses_are_milliseconds_and_at_most_a_minute(
     assert slept == [0.05, 60.0]
 
 
-def test_nothing_comes_after_the_response_was_left(tmp_path: Path) -> None:
+def test_no_events_arrive_after_the_context_has_ended(tmp_path: Path) -> None:
     path = scenario(tmp_path, {"replay": 1}, {"stream": [sse.message("x"), sse.completed()]})
 
     async def main() -> None:
@@ -115,7 +115,7 @@ def test_a_scenario_is_retried_like_any_provider() -> None:
     assert ReplayClient([]).retry_limits == RetryLimits()
 
 
-def test_an_expectation_looks_into_every_text_and_nothing_else(tmp_path: Path) -> None:
+def test_an_expectation_searches_all_texts_and_nothing_else(tmp_path: Path) -> None:
     shell = LocalShellCall(call_id="2", action=LocalShellAction(command=["ls"], timeout_ms=5))
     seen = FunctionCallOutput(call_id="1", output=[InputText(text="all OK")])
     prompt = Prompt(ModelSettings("m"), "c", "i", [CALLED[0], seen, shell])
@@ -138,7 +138,7 @@ def test_an_expectation_looks_into_every_text_and_nothing_else(tmp_path: Path) -
         (None, RequestRefused, "ends after 0 responses"),
     ],
 )
-def test_what_does_not_fit_is_reported(
+def test_an_unmet_expectation_is_reported(
     tmp_path: Path, response: Any, error: type[Exception], problem: str
 ) -> None:
     path = scenario(tmp_path, {"replay": 1}, *([response] if response else []))
@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_reported(
         ([{"replay": 1}, {"stream": [5]}], r"wrong at line 2: stream\.0: Input should be"),
     ],
 )
-def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], problem: str) -> None:
+def test_an_invalid_file_is_reported_with_its_line(tmp_path: Path, lines: list[Any], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         load_scenario(scenario(tmp_path, *lines))
 
@@ -186,7 +186,7 @@ def test_a_recording_is_a_scenario_without_secrets(tmp_path: Path) -> None:
     assert second.stream == [sse.created()]
 
 
-def test_a_recording_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+def test_an_unwritable_recording_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         Recorder(tmp_path / "no" / "such" / "place")
 

@@ -1,4 +1,4 @@
-"""What every request has, and what becomes of one that gets no good answer."""
+"""What every request contains, and how failed ones are handled."""
 
 import logging
 import socket
@@ -95,7 +95,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
     return clients
 
 
-def test_requests_at_the_same_time_use_one_client(upstream: ScriptedUpstream, clients: Clients) -> None:
+def test_concurrent_requests_share_one_client(upstream: ScriptedUpstream, clients: Clients) -> None:
     upstream.add(ANSWER, ANSWER)
     of = provider(upstream.base_url)
 
@@ -116,7 +116,7 @@ def test_requests_at_the_same_time_use_one_client(upstream: ScriptedUpstream, cl
     assert len(clients.clients) == 1
 
 
-def test_a_request_says_who_asks_and_for_what(upstream: ScriptedUpstream) -> None:
+def test_a_request_identifies_the_program_and_the_session(upstream: ScriptedUpstream) -> None:
     upstream.add(ANSWER)
     ask(provider(upstream.base_url))
     headers = {name.lower(): value for name, value in upstream.requests[0].headers.items()}
@@ -134,12 +134,12 @@ def test_a_request_says_who_asks_and_for_what(upstream: ScriptedUpstream) -> Non
     }
 
 
-def test_a_provider_says_how_often_it_may_be_asked() -> None:
+def test_the_retry_limits_come_from_the_provider() -> None:
     of = provider("http://127.0.0.1:1/v1", request_max_retries=1, stream_max_retries=2)
     assert HttpModelClient(of, ChatWire(of), {}).retry_limits == RetryLimits(1, 2)
 
 
-def test_a_proxy_that_cannot_be_used_is_reported_at_once() -> None:
+def test_an_unusable_proxy_is_reported_immediately() -> None:
     of = provider("https://models.invalid/v1")
     with pytest.raises(ConfigError, match="SOCKS"):
         HttpModelClient(of, ChatWire(of), {b"HTTPS_PROXY": b"socks5://host:1"})
@@ -154,9 +154,7 @@ def test_usage_limits_come_first(upstream: ScriptedUpstream) -> None:
     assert sum(isinstance(event, RateLimits) for event in events) == 1
 
 
-def test_each_request_is_a_line_in_the_log(
-    upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_request_is_logged(upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "code_core")
     named = chat_stream(chat.text("Hi"), chat.finish())
     named.headers["x-request-id"] = "r-1"
@@ -191,7 +189,7 @@ def test_a_request_without_an_answer_is_logged_too(caplog: pytest.LogCaptureFixt
     assert "received=0" in line
 
 
-def test_connections_are_closed_and_the_recording_too(
+def test_connections_and_the_recording_are_closed(
     upstream: ScriptedUpstream, clients: Clients, tmp_path: Path
 ) -> None:
     upstream.add(ANSWER, reply(403, body="no"))
@@ -210,7 +208,7 @@ def test_connections_are_closed_and_the_recording_too(
     assert clients.clients[0].route.seconds == 30
 
 
-def test_a_refusal_lets_go_of_its_connection(upstream: ScriptedUpstream, clients: Clients) -> None:
+def test_a_refused_request_releases_its_connection(upstream: ScriptedUpstream, clients: Clients) -> None:
     upstream.add(Reply(403, {}, (b"x" * 70_000, pause(NEVER))))
     of = provider(upstream.base_url)
 
@@ -225,7 +223,7 @@ def test_a_refusal_lets_go_of_its_connection(upstream: ScriptedUpstream, clients
     anyio.run(main)
 
 
-def test_a_response_that_is_left_is_closed_and_ends(upstream: ScriptedUpstream, clients: Clients) -> None:
+def test_leaving_the_context_closes_the_response(upstream: ScriptedUpstream, clients: Clients) -> None:
     upstream.add(chat_stream(chat.text("Hi"), pause(NEVER)))
     of = provider(upstream.base_url)
 
@@ -243,7 +241,7 @@ def test_a_response_that_is_left_is_closed_and_ends(upstream: ScriptedUpstream, 
     anyio.run(main)
 
 
-def test_a_response_that_nobody_reads_is_closed(upstream: ScriptedUpstream, clients: Clients) -> None:
+def test_an_unread_response_is_closed(upstream: ScriptedUpstream, clients: Clients) -> None:
     upstream.add(chat_stream(chat.text("Hi"), pause(NEVER)))
     of = provider(upstream.base_url)
 
@@ -257,7 +255,7 @@ def test_a_response_that_nobody_reads_is_closed(upstream: ScriptedUpstream, clie
     anyio.run(main)
 
 
-def test_an_error_that_comes_along_with_the_end_is_too_late(upstream: ScriptedUpstream) -> None:
+def test_an_error_that_arrives_with_the_end_is_ignored(upstream: ScriptedUpstream) -> None:
     end = b'data: [DONE]\n\ndata: {"error": {"message": "too late"}}\n\n'
     upstream.add(chat_stream(chat.text("Hi"), chat.finish(), end))
     assert shape(ask(provider(upstream.base_url))) == ["Hi"]
@@ -270,7 +268,7 @@ def test_nothing_is_read_after_the_end(upstream: ScriptedUpstream) -> None:
     assert time.monotonic() - started < 4
 
 
-def test_an_answer_that_is_not_whole_may_take_its_time(
+def test_an_incomplete_answer_may_be_slow(
     upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "REST_SECONDS", 0.05)
@@ -278,7 +276,7 @@ def test_an_answer_that_is_not_whole_may_take_its_time(
     assert shape(ask(provider(upstream.base_url))) == ["Hi"]
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
+def test_a_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         of = provider(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", stream_idle_timeout=0.2)
         with pytest.raises(StreamBroken, match=r"^P \(http.*\) did not answer$") as caught:
@@ -287,7 +285,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(2, "No such file"), ValueError("No such file")])
-def test_settings_that_make_no_connection_are_an_error(
+def test_settings_with_which_no_connection_is_possible_are_an_error(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: Any) -> HttpClient:
@@ -310,7 +308,7 @@ def test_an_invalid_address_is_an_error(url: str) -> None:
     assert caught.value.code == "provider"
 
 
-def test_a_certificate_that_is_not_trusted_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = ssl.SSLCertVerificationError(1, "verify failed")
     problem.verify_message = "self-signed certificate"
 
@@ -325,7 +323,7 @@ def test_a_certificate_that_is_not_trusted_is_an_error(monkeypatch: pytest.Monke
     )
 
 
-def test_a_local_server_that_cannot_be_reached_can_be_started() -> None:
+def test_the_error_for_an_unreachable_local_server_says_how_to_start_it() -> None:
     with pytest.raises(RequestRefused, match="Start it with: ollama serve") as caught:
         ask(provider("http://127.0.0.1:1/v1", server="ollama"))
     assert caught.value.code == "provider"
@@ -334,7 +332,7 @@ def test_a_local_server_that_cannot_be_reached_can_be_started() -> None:
 @pytest.mark.parametrize(
     ("key_proxy", "through"), [(None, " through the proxy 127.0.0.1:1"), ("http://127.0.0.1:1", "")]
 )
-def test_what_cannot_be_reached_is_reported_with_its_proxy(key_proxy: str | None, through: str) -> None:
+def test_an_unreachable_provider_is_reported_with_the_proxy(key_proxy: str | None, through: str) -> None:
     held = None if key_proxy is None else Held(key_proxy)
     with pytest.raises(StreamBroken) as caught:
         ask(
@@ -346,7 +344,7 @@ def test_what_cannot_be_reached_is_reported_with_its_proxy(key_proxy: str | None
 
 
 class Held(KeyProxy):
-    """Stands for the process that holds the key."""
+    """Replaces the process that holds the key."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -355,7 +353,7 @@ class Held(KeyProxy):
         return Endpoint(f"{self._url}/chat/completions", b"Bearer token", {"v": "1"})
 
 
-def test_with_a_key_proxy_it_is_asked_and_nobody_else(upstream: ScriptedUpstream) -> None:
+def test_with_a_key_proxy_requests_go_only_to_it(upstream: ScriptedUpstream) -> None:
     upstream.add(ANSWER, reply(502, body={"error": {"type": "proxy_error", "message": "no connection to p"}}))
     of = provider("https://models.invalid/v1", env_key="MINE")
     environ = {b"HTTPS_PROXY": b"socks5://host:1"}  # the key's process uses it
@@ -384,7 +382,7 @@ def test_a_proxy_error_of_the_provider_is_its_own(upstream: ScriptedUpstream) ->
         ((b"a \xff b",), 64, ": a \ufffd b$"),
     ],
 )
-def test_the_start_of_a_refusal_is_read(
+def test_only_the_start_of_a_refusal_is_read(
     upstream: ScriptedUpstream,
     monkeypatch: pytest.MonkeyPatch,
     parts: tuple[Any, ...],

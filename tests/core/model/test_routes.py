@@ -14,7 +14,7 @@ from code_core.model.network import certificate_problem, trusting_context
 from support.http_bytes import HI, ask, sends, server, tls_server
 
 
-def test_a_proxy_forwards_what_is_not_encrypted() -> None:
+def test_a_proxy_forwards_unencrypted_requests() -> None:
     with server(sends(HI)) as (port, received):
         route = Route(proxy_at(f"http://me:s%40fe@127.0.0.1:{port}"), None, 30)
         assert ask(0, route=route, url="http://models.example:8080/v1?a=b")[0][2] == b"hi"
@@ -24,7 +24,7 @@ def test_a_proxy_forwards_what_is_not_encrypted() -> None:
     assert b"proxy-authorization: Basic bWU6c0BmZQ==\r\n" in received[0]
 
 
-def test_a_proxy_passes_on_what_is_encrypted(tmp_path: Path) -> None:
+def test_a_proxy_tunnels_encrypted_requests(tmp_path: Path) -> None:
     context, trusting = tls_server(tmp_path)
     asked: list[bytes] = []
 
@@ -53,14 +53,14 @@ def test_a_proxy_passes_on_what_is_encrypted(tmp_path: Path) -> None:
         (b"", "the proxy: the server closed the connection"),
     ],
 )
-def test_a_proxy_that_does_not_pass_on_is_an_error(answer: bytes, words: str) -> None:
+def test_a_proxy_that_refuses_the_tunnel_is_an_error(answer: bytes, words: str) -> None:
     with server(sends(answer)) as (port, _):
         route = Route(proxy_at(f"http://127.0.0.1:{port}"), ssl.create_default_context(), 30)
         with pytest.raises(ConnectError, match=words):
             ask(0, route=route, url="https://localhost/v1")
 
 
-def test_a_server_that_is_not_trusted_is_not_asked(tmp_path: Path) -> None:
+def test_an_untrusted_server_gets_no_request(tmp_path: Path) -> None:
     context, _ = tls_server(tmp_path)
     asked: list[bytes] = []
 
@@ -99,12 +99,12 @@ def test_a_server_that_is_not_trusted_is_not_asked(tmp_path: Path) -> None:
         ("http://u:\udcff@h:1", HttpProxy("h", 1, b"Basic dTr/")),
     ],
 )
-def test_the_login_of_a_proxy_is_encoded_and_not_shown(url: str, proxy: HttpProxy) -> None:
+def test_the_credentials_for_a_proxy_are_encoded_and_not_shown(url: str, proxy: HttpProxy) -> None:
     assert proxy_at(url) == proxy
     assert "Basic" not in repr(Route(proxy_at(url), None, 1))
 
 
-def test_the_words_of_a_proxy_cannot_control_the_terminal() -> None:
+def test_a_proxys_message_cannot_control_the_terminal() -> None:
     with server(sends(b"HTTP/1.1 407 a\x9b31mb\r\n\r\n")) as (port, _):
         route = Route(proxy_at(f"http://127.0.0.1:{port}"), ssl.create_default_context(), 30)
         with pytest.raises(ConnectError, match="the proxy refused: 407 a") as caught:
@@ -112,7 +112,7 @@ def test_the_words_of_a_proxy_cannot_control_the_terminal() -> None:
     assert str(caught.value).isprintable()
 
 
-def test_a_proxy_that_does_not_answer_is_given_up() -> None:
+def test_a_proxy_that_does_not_answer_times_out() -> None:
     def waits(connected: socket.socket) -> None:
         connected.recv(1)
 
@@ -151,7 +151,7 @@ def ask_over_tls(directory: Path, host: str, protocols: list[str]) -> str | None
 @pytest.mark.parametrize(
     ("offered", "chosen"), [(["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), ([], None)]
 )
-def test_a_server_learns_that_only_http_1_is_spoken(
+def test_a_server_learns_that_only_http_1_is_supported(
     offered: list[str], chosen: str | None, tmp_path: Path
 ) -> None:
     assert ask_over_tls(tmp_path, "localhost", offered) == chosen

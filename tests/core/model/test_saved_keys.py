@@ -22,7 +22,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SavedKeys:
     return SavedKeys(tmp_path / "home")
 
 
-def test_a_key_is_saved_for_its_user_alone(saved: SavedKeys) -> None:
+def test_a_key_is_saved_readable_only_by_its_user(saved: SavedKeys) -> None:
     before = os.umask(0)
     try:
         path = saved.save(PROVIDER, b"sk-one")
@@ -37,9 +37,7 @@ def test_a_key_is_saved_for_its_user_alone(saved: SavedKeys) -> None:
     assert [one.name for one in saved.directory.iterdir()] == ["MINE"]
 
 
-def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(
-    saved: SavedKeys, tmp_path: Path
-) -> None:
+def test_a_link_in_place_of_the_file_is_replaced_and_not_followed(saved: SavedKeys, tmp_path: Path) -> None:
     saved.directory.mkdir(parents=True)
     (tmp_path / "theirs").write_text("kept")
     (saved.directory / "MINE").symlink_to(tmp_path / "theirs")
@@ -56,7 +54,9 @@ def test_a_key_is_removed_once(saved: SavedKeys) -> None:
     assert where_the_key_is(PROVIDER, saved) is None
 
 
-def test_the_environment_goes_before_a_saved_key(saved: SavedKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence_over_a_saved_key(
+    saved: SavedKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved.save(PROVIDER, b"sk-saved")
     keys = KeyProxies(lambda: saved)
     for one in (PROVIDER, CHAT):
@@ -71,12 +71,12 @@ def test_the_environment_goes_before_a_saved_key(saved: SavedKeys, monkeypatch: 
 
 @pytest.fixture
 def _open_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory of this process stays open: closing it lasts."""
+    """Keep the memory of this process open, because closing it cannot be undone."""
     monkeypatch.setattr("code_process_hardening.deny_memory_access", lambda: None)
 
 
 @pytest.mark.usefixtures("_open_memory")
-def test_a_saved_key_that_a_child_holds_does_not_stay_here(saved: SavedKeys) -> None:
+def test_a_saved_key_that_is_passed_to_a_child_is_erased_here(saved: SavedKeys) -> None:
     far = replace(PROVIDER, base_url="https://models.example/v1")
     saved.save(far, b"sk-saved")
     keys = KeyProxies(lambda: saved)
@@ -94,7 +94,7 @@ def test_a_saved_key_for_chat_completions_is_held_here(saved: SavedKeys) -> None
     assert KeyProxies(lambda: saved).hold(far, "auto") == b"sk-saved"
 
 
-def test_a_saved_key_does_not_get_into_the_environment(saved: SavedKeys) -> None:
+def test_a_saved_key_is_not_put_into_the_environment(saved: SavedKeys) -> None:
     saved.save(PROVIDER, b"sk-saved")
     KeyProxies(lambda: saved).hold(PROVIDER, "never")
     assert "MINE" not in os.environ
@@ -109,7 +109,7 @@ def test_a_saved_key_does_not_get_into_the_environment(saved: SavedKeys) -> None
         (b"x" * 8_193, "longer than 8,192 bytes"),
     ],
 )
-def test_what_cannot_be_a_key_is_not_saved(saved: SavedKeys, key: bytes, problem: str) -> None:
+def test_an_invalid_key_is_not_saved(saved: SavedKeys, key: bytes, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem) as caught:
         saved.save(PROVIDER, key)
     assert not saved.directory.exists()
@@ -121,7 +121,7 @@ def test_the_longest_key_is_saved(saved: SavedKeys) -> None:
     assert saved.read(PROVIDER) == b"x" * LONGEST_KEY
 
 
-def test_a_directory_that_others_can_read_is_closed_to_them(saved: SavedKeys) -> None:
+def test_the_directory_is_made_private(saved: SavedKeys) -> None:
     saved.directory.mkdir(parents=True)
     saved.directory.chmod(0o755)
     saved.save(PROVIDER, b"sk-one")
@@ -161,7 +161,7 @@ def test_a_damaged_file_is_an_error_that_names_it(saved: SavedKeys, content: byt
         saved.read(PROVIDER)
 
 
-def test_a_directory_in_the_place_of_the_file_is_an_error_that_names_it(saved: SavedKeys) -> None:
+def test_a_directory_in_place_of_the_file_is_an_error_that_names_it(saved: SavedKeys) -> None:
     (saved.directory / "MINE").mkdir(parents=True)
     for action in (saved.read, saved.remove):
         with pytest.raises(ConfigError, match=f"{saved.directory}/MINE cannot be"):

@@ -1,4 +1,4 @@
-"""What servers of this machine say of their models' windows."""
+"""What local servers report about their models' windows."""
 
 import json
 import socket
@@ -97,7 +97,7 @@ def test_a_server_that_hangs_costs_little(monkeypatch: pytest.MonkeyPatch) -> No
         never.set()
 
 
-def test_a_server_that_drips_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_slow_server_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "SECONDS", 0.2)
     whole = b'{"default_generation_settings": {"n_ctx": 1}}'
     with ScriptedUpstream() as upstream:
@@ -118,7 +118,7 @@ def test_an_answer_of_the_longest_size_is_read(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("body", ["no json", "[" * 100_000, "\ud800"])
-def test_an_answer_that_cannot_be_read_says_nothing(body: str) -> None:
+def test_an_unreadable_answer_counts_as_unknown(body: str) -> None:
     with ScriptedUpstream() as upstream:
         upstream.answers["/props"] = Reply(200, {}, (body.encode("utf-8", "surrogatepass"),))
         assert window(upstream.base_url, "llamacpp") is None
@@ -137,7 +137,7 @@ def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [one.is_closed for one in clients] == [True]
 
 
-def test_certificates_that_cannot_be_read_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_unreadable_certificates_the_window_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unreadable(*_arguments: Any) -> HttpClient:
         raise OSError("no certificates")
 
@@ -145,7 +145,15 @@ def test_certificates_that_cannot_be_read_say_nothing(monkeypatch: pytest.Monkey
     assert window("https://localhost:1/v1", "llamacpp") is None
 
 
-def test_a_server_may_be_below_a_path() -> None:
+def test_a_host_that_no_request_can_go_to_serves_nothing() -> None:
+    async def main(url: str) -> list[str]:
+        async with await http_client(url, {}, 5) as http:
+            return await served_models(http, Provider("p", "P", url), {})
+
+    assert anyio.run(main, "http://münchen.example/v1") == []
+
+
+def test_the_servers_url_may_have_a_path() -> None:
     with ScriptedUpstream() as upstream:
         answer = reply(200, body={"default_generation_settings": {"n_ctx": 7}})
         upstream.answers = {"/X/props": answer}
@@ -167,13 +175,13 @@ def test_a_server_may_be_below_a_path() -> None:
         (405, "model not found", False),
     ],
 )
-def test_a_missing_model_is_known_by_the_words(status: int, message: str, names: bool) -> None:
+def test_a_missing_model_is_recognised_by_the_message(status: int, message: str, names: bool) -> None:
     body = json.dumps({"error": {"message": message}})
     assert names_a_model(Answer(status, {}, body)) is names
     assert names_a_model(Answer(status, {}, message)) is names
 
 
-def test_a_missing_model_is_known_by_the_code() -> None:
+def test_a_missing_model_is_recognised_by_the_code() -> None:
     for field in ("code", "type"):
         body = json.dumps({"error": {field: "model_not_found", "message": "sorry"}})
         assert names_a_model(Answer(404, {}, body))
@@ -191,7 +199,7 @@ def listed(answer: Reply) -> list[str]:
         return names
 
 
-def test_some_models_are_named() -> None:
+def test_the_error_lists_some_models() -> None:
     def names(count: int) -> list[str]:
         return listed(reply(200, body={"data": [{"id": f"m{number:02}"} for number in range(count)]}))
 
@@ -217,7 +225,7 @@ def test_a_server_that_floods_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> Non
         assert window(upstream.base_url, "llamacpp") is None
 
 
-def test_nobody_is_asked_who_is_not_known_or_not_here() -> None:
+def test_only_known_local_servers_are_asked() -> None:
     with ScriptedUpstream() as upstream:
         assert window(upstream.base_url, None) is None
         assert upstream.questions == []

@@ -33,7 +33,7 @@ class Response:
 async def open_stream(
     *steps: bytes | float, idle: float = 30.0, sent: list[bytes] | None = None
 ) -> AsyncIterator[tuple[EventStream, AsyncGenerator[list[SseEvent]]]]:
-    """A response that sends chunks, and waits for so many seconds between them."""
+    """A response that sends chunks, and waits for this many seconds between them."""
 
     async def body() -> AsyncIterator[bytes]:
         for step in steps:
@@ -96,12 +96,12 @@ def test_events_are_read_however_they_are_split(chunks: Sequence[bytes]) -> None
     assert read(*chunks) == [event("a"), event("b")]
 
 
-def test_a_whole_answer_is_one_event() -> None:
+def test_a_complete_json_answer_is_one_event() -> None:
     body = b'\xef\xbb\xbf \r\n{"a":1}'
     assert read(body, kind=JSON) == read(body) == [SseEvent("whole", b'{"a":1}')]
 
 
-def test_a_whole_answer_may_be_larger_than_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_json_answer_may_be_larger_than_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "SseParser", partial(SseParser, 100))
     long = b'{"a":"%s"}' % (b"x" * 200)
     assert read(long, kind=JSON) == [SseEvent("whole", long)]
@@ -113,7 +113,7 @@ def test_a_whole_answer_may_be_larger_than_an_event(monkeypatch: pytest.MonkeyPa
     assert caught.value.code == "provider"
 
 
-def test_anything_but_a_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_beginning_of_any_other_body_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "MAX_PLAIN_BYTES", 8)
     with pytest.raises(ModelError) as caught:
         read(b"a \xff ", b"page", b"further")
@@ -173,7 +173,7 @@ def test_the_rest_of_a_response_may_be_hurried() -> None:
         anyio.run(main)
 
 
-def test_what_came_may_be_read_late_even_in_a_hurry() -> None:
+def test_received_data_can_be_read_late_even_after_hurrying() -> None:
     async def main() -> None:
         steps = (b"data: a\n\n", 0.05, b"data: b\n\n", 0.8, b"data: c\n\n")
         async with open_stream(*steps) as (stream, batches):
@@ -186,7 +186,7 @@ def test_what_came_may_be_read_late_even_in_a_hurry() -> None:
     anyio.run(main)
 
 
-def test_waiting_is_sleeping() -> None:
+def test_waiting_does_not_poll() -> None:
     async def main() -> None:
         async with open_stream(b"data: a\n\n", 60.0) as (_, batches), anyio.create_task_group() as tasks:
             await anext(batches)
@@ -198,7 +198,7 @@ def test_waiting_is_sleeping() -> None:
     anyio.run(main)
 
 
-def test_nothing_comes_after_a_response_was_left() -> None:
+def test_no_events_arrive_after_the_context_has_ended() -> None:
     async def main() -> None:
         async with open_stream(b"data: a\n\n", 0.05, b"data: b\n\n") as (_, batches):
             assert await anext(batches) == [event("a")]
@@ -208,7 +208,7 @@ def test_nothing_comes_after_a_response_was_left() -> None:
 
 
 @pytest.mark.parametrize(("room", "taken"), [(8, 1), (9, 2), (17, 2), (18, 3)])
-def test_the_server_waits_where_nobody_reads(monkeypatch: pytest.MonkeyPatch, room: int, taken: int) -> None:
+def test_the_server_waits_while_nobody_reads(monkeypatch: pytest.MonkeyPatch, room: int, taken: int) -> None:
     monkeypatch.setattr(event_stream, "MAX_UNREAD_BYTES", room)
     sent: list[bytes] = []
 
@@ -224,7 +224,7 @@ def test_the_server_waits_where_nobody_reads(monkeypatch: pytest.MonkeyPatch, ro
     anyio.run(main)
 
 
-def test_time_in_which_nobody_reads_is_not_silence() -> None:
+def test_time_in_which_nobody_reads_does_not_count_as_silence() -> None:
     async def main() -> None:
         async with open_stream(b"data: a\n\n", 1.2, b"data: b\n\n", idle=0.5) as (_, batches):
             await anyio.sleep(1)

@@ -1,4 +1,4 @@
-"""The two ways to speak to a provider, without a socket."""
+"""The two wires, without a socket."""
 
 import json
 from dataclasses import replace
@@ -47,28 +47,28 @@ def refused(status: int, text: str) -> Answer:
         ("https://p.example/v1", "responses=experimental"),
     ],
 )
-def test_responses_name_their_version(url: str, beta: str) -> None:
+def test_the_responses_wire_sends_its_version(url: str, beta: str) -> None:
     assert ResponsesWire(Provider("p", "P", url)).headers == {"openai-beta": beta}
 
 
-def test_chat_has_no_headers_of_its_own() -> None:
+def test_the_chat_wire_has_no_headers_of_its_own() -> None:
     assert ChatWire(PROVIDER).headers == {}
 
 
-def test_responses_are_stored_where_azure_wants_them() -> None:
+def test_responses_are_stored_for_azure() -> None:
     assert body(ResponsesWire(PROVIDER))["store"] is False
     azure = Provider("azure", "A", "https://me.openai.azure.com/openai/v1")
     assert body(ResponsesWire(azure))["store"] is True
 
 
-def test_reasoning_goes_back_to_whom_it_came_from() -> None:
+def test_reasoning_is_sent_back_only_to_its_origin() -> None:
     own = Reasoning(summary=[], encrypted_content="sealed", origin="p")
     prompt = Prompt(ModelSettings("m"), "c", "i", [own, *PROMPT.input])
     assert b"sealed" in ResponsesWire(PROVIDER).request(prompt)
     assert b"sealed" not in ResponsesWire(Provider("q", "Q", "https://q")).request(prompt)
 
 
-def test_readers_know_the_request_and_the_origin() -> None:
+def test_readers_get_the_request_number_and_the_origin() -> None:
     for wire, events, origin in (
         (ResponsesWire(PROVIDER), [sse.reasoning("Hm", "x"), sse.message("Hi"), sse.completed()], "p"),
         (ChatWire(PROVIDER), [chat.reasoning("Hm"), chat.text("Hi"), chat.finish()], "p/m"),
@@ -95,7 +95,9 @@ def test_readers_know_the_request_and_the_origin() -> None:
         ("opened", "Hm</think>Hi", True),
     ],
 )
-def test_the_settings_say_whether_text_begins_with_reasoning(tags: Any, text: str, reasons: bool) -> None:
+def test_the_settings_determine_whether_text_begins_with_reasoning(
+    tags: Any, text: str, reasons: bool
+) -> None:
     settings = replace(PROMPT.settings, chat=replace(PROMPT.settings.chat, think_tags=tags))
     reader = ChatWire(PROVIDER).reader(0, replace(PROMPT, settings=settings))
     events = [json.dumps(event).encode() for event in (chat.text(text), chat.finish())]
@@ -120,7 +122,7 @@ def test_a_whole_completion_is_read_like_a_chunk() -> None:
         assert wire.plain_answer(other) is None
 
 
-def test_responses_can_do_without_nothing() -> None:
+def test_no_field_of_a_responses_request_is_optional() -> None:
     wire = ResponsesWire(PROVIDER)
     before = wire.request(PROMPT)
     assert wire.learn(refused(400, "parallel_tool_calls")) is False
@@ -128,7 +130,7 @@ def test_responses_can_do_without_nothing() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_chat_learns_what_a_server_refuses(status: int) -> None:
+def test_chat_learns_which_fields_a_server_rejects(status: int) -> None:
     wire = ChatWire(PROVIDER)
     assert set(OPTIONAL) <= set(body(wire))
     assert wire.learn(refused(status, "unknown field: stream_options"))
@@ -147,7 +149,7 @@ def test_chat_learns_what_a_server_refuses(status: int) -> None:
         (500, "stream_options"),
     ],
 )
-def test_chat_learns_nothing_from_other_refusals(status: int, text: str) -> None:
+def test_chat_learns_nothing_from_other_errors(status: int, text: str) -> None:
     wire = ChatWire(PROVIDER)
     before = body(wire)
     assert wire.learn(refused(status, text)) is False

@@ -50,9 +50,9 @@ Span = tuple[int, int, int, int]
 
 
 def update_from(old: list[str], new: list[str], random: Random, path: str = "f") -> str:
-    """A section that makes `new` of `old`, with as much context as `random` says and as its place needs.
+    """A section that turns `old` into `new`, with as much context as `random` chooses and its position needs.
 
-    The context before a change grows until the first place that fits it is the right one.
+    The context before a change grows until its first match is the right position.
     """
     out = [f"*** Update File: {path}"]
     groups = _groups(old, new, random)

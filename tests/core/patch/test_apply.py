@@ -49,7 +49,7 @@ def applied(before: dict[str, str], body: str) -> dict[str, str]:
         ),
     ],
 )
-def test_effects(before: dict[str, str], body: str, after: dict[str, str]) -> None:
+def test_effects_of_patches(before: dict[str, str], body: str, after: dict[str, str]) -> None:
     assert applied(before, body) == after
 
 
@@ -64,7 +64,7 @@ def test_the_summary_groups_by_kind_with_paths_as_written() -> None:
 
 
 class Faulty(MemoryFileSystem):
-    """Cannot write what is called full, nor delete what is called stuck."""
+    """A file system that cannot write `full` or delete `stuck`."""
 
     async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
         if path.name == "full":
@@ -84,7 +84,7 @@ def failure(before: dict[str, str], body: str) -> tuple[PatchApplyError, dict[Pa
     return caught.value, texts(files)
 
 
-def test_a_failure_half_way_says_what_was_written_and_what_was_not() -> None:
+def test_a_failure_halfway_reports_what_was_written_and_what_was_not() -> None:
     body = (
         "*** Add File: a\n+x\n*** Delete File: d\n*** Add File: full\n+x\n"
         "*** Delete File: c\n*** Update File: m\n*** Move to: n"
@@ -99,7 +99,7 @@ def test_a_failure_half_way_says_what_was_written_and_what_was_not() -> None:
     assert files == {ROOT / "a": "x\n", ROOT / "c": "x\n", ROOT / "m": "m\n"}
 
 
-def test_a_failure_at_the_only_file_says_that_nothing_changed() -> None:
+def test_a_failure_at_the_only_file_reports_that_nothing_changed() -> None:
     error, files = failure({}, "*** Add File: full\n+x")
     assert str(error) == "Failed to write file /w/full: No space left on device\nNo file was changed."
     assert error.applied == ()
@@ -112,7 +112,7 @@ def test_a_move_that_cannot_write_leaves_the_old_file() -> None:
     assert files == {ROOT / "a": "x\n"}
 
 
-def test_a_move_that_cannot_delete_leaves_both_files_and_says_so() -> None:
+def test_a_move_that_cannot_delete_leaves_both_files_and_reports_it() -> None:
     error, files = failure({"stuck": "x\n", "b": "old\n"}, "*** Update File: stuck\n*** Move to: b\n-x\n+y")
     assert str(error) == (
         "Failed to delete file /w/stuck: the file is stuck\n"
@@ -122,7 +122,7 @@ def test_a_move_that_cannot_delete_leaves_both_files_and_says_so() -> None:
     assert files == {ROOT / "stuck": "x\n", ROOT / "b": "y\n"}
 
 
-def test_a_move_that_is_done_counts_as_one_edit() -> None:
+def test_a_completed_move_counts_as_one_edit() -> None:
     error, _ = failure({"a": "x\n"}, "*** Update File: a\n*** Move to: b\n*** Add File: full\n+x")
     assert error.applied == (updated(ROOT / "a", "x\n", "x\n", ROOT / "b"),)
 
@@ -134,7 +134,7 @@ def test_a_long_list_of_changes_is_cut() -> None:
 
 
 @pytest.mark.parametrize("lines", ["", "\n-x\n+y"])
-def test_a_move_to_another_name_of_the_same_file_keeps_it(lines: str) -> None:
+def test_a_move_to_another_spelling_of_the_same_file_keeps_it(lines: str) -> None:
     class CaseBlind(MemoryFileSystem):
         async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
             await super().replace(self._known(path), new, expected)

@@ -60,11 +60,11 @@ def test_changes_share_a_hunk_if_their_contexts_touch() -> None:
         ("a\n", "a\n", ""),
     ],
 )
-def test_hunks(old: str, new: str, diff: str) -> None:
+def test_hunks_of_a_diff(old: str, new: str, diff: str) -> None:
     assert unified_diff(old, new) == diff
 
 
-def test_each_kind_of_change_has_gits_header() -> None:
+def test_each_kind_of_change_has_the_same_header_as_in_git() -> None:
     diff = git_diff(
         [added(ROOT / "n", "x\n"), deleted(ROOT / "d", "1\n"), update("1\n", "2\n"), added(ROOT / "e", "")],
         ROOT,
@@ -80,7 +80,7 @@ def test_each_kind_of_change_has_gits_header() -> None:
     )
 
 
-def test_edits_of_one_file_are_taken_together() -> None:
+def test_edits_of_one_file_are_combined() -> None:
     diff = git_diff([update("1\n", "2\n"), update("2\n", "3\n")], ROOT)
     assert diff.count("diff --git") == 1
     assert "-1\n+3\n" in diff
@@ -97,7 +97,7 @@ def test_edits_of_one_file_are_taken_together() -> None:
         [added(ROOT / "n", "x\n"), update("x\n", "x\n", "n", "m"), deleted(ROOT / "m", "x\n")],
     ],
 )
-def test_what_ends_as_it_began_is_left_out(edits: list[FileEdit]) -> None:
+def test_a_file_without_net_changes_is_left_out(edits: list[FileEdit]) -> None:
     assert git_diff(edits, ROOT) == ""
 
 
@@ -116,7 +116,7 @@ def test_a_move_with_changes_is_a_rename() -> None:
     assert "-1\n+3\n" in diff
 
 
-def test_a_file_in_the_place_of_a_moved_one_that_was_deleted_is_a_new_file() -> None:
+def test_a_file_in_place_of_a_moved_and_deleted_one_is_a_new_file() -> None:
     edits: list[FileEdit] = [
         update("1\n", "1\n", "a", "b"),
         deleted(ROOT / "b", "1\n"),
@@ -128,7 +128,7 @@ def test_a_file_in_the_place_of_a_moved_one_that_was_deleted_is_a_new_file() -> 
     assert "rename" not in shown
 
 
-def test_a_move_over_a_file_is_a_change_of_it() -> None:
+def test_a_move_over_a_file_is_shown_as_a_change_of_that_file() -> None:
     diff = git_diff([updated(ROOT / "a", "1\n", "1\n", ROOT / "b", overwritten="old\n")], ROOT)
     assert "deleted file mode" in diff
     assert "-old\n+1\n" in diff
@@ -140,7 +140,7 @@ def test_text_with_nul_is_binary() -> None:
     assert git_diff([added(ROOT / "f", "\0")], ROOT).endswith("\nBinary files /dev/null and b/f differ\n")
 
 
-def test_strange_names_are_quoted() -> None:
+def test_unusual_names_are_quoted() -> None:
     diff = git_diff([added(ROOT / 'a "b"\t\\\n\x01\u00e9', "x\n")], ROOT)
     name = r'a \"b\"\t\\\n\001\303\251"'
     assert diff.startswith(f'diff --git "a/{name} "b/{name}\n')
@@ -150,7 +150,7 @@ def test_names_with_spaces_end_with_a_tab() -> None:
     assert "\n--- a/a b\t\n+++ b/a b\t\n" in git_diff([update("1\n", "2\n", "a b")], ROOT)
 
 
-def test_paths_outside_the_root_stay_whole() -> None:
+def test_paths_outside_the_root_are_complete() -> None:
     assert git_diff([added(Path("/other/x"), "x\n")], ROOT).startswith("diff --git a/other/x b/other/x\n")
 
 
@@ -232,7 +232,7 @@ def test_git_applies_the_diff(
 @needs_git
 @given(TEXTS)
 @settings(max_examples=20, deadline=None)
-def test_blob_ids_are_gits(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_blob_ids_are_the_same_as_gits(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     directory = tmp_path_factory.getbasetemp()
     blob = git(
         directory, "hash-object", "--no-filters", "--stdin", text=text.encode("utf-8", "surrogateescape")
@@ -258,7 +258,7 @@ def test_the_part_that_differs_gives_the_diff_of_the_whole(
     assert shown == unified_diff(old.decode(), new.decode())
 
 
-def test_no_more_than_the_context_of_a_difference_is_compared() -> None:
+def test_only_the_differing_part_and_its_context_are_compared() -> None:
     old = b"".join(b"%d\n" % number for number in range(100))
     line, part_old, part_new = diff.differing_part(old, old.replace(b"50\n", b"x\n"))
     assert line == 47

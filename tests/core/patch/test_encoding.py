@@ -52,7 +52,7 @@ def change(data: bytes, *lines: str) -> bytes:
         (b"x" * (2**18 - 1) + "\u00e9".encode() + b"y", "utf-8"),
     ],
 )
-def test_the_encoding_is_worked_out_from_the_bytes(data: bytes, codec: str) -> None:
+def test_the_encoding_is_detected_from_the_bytes(data: bytes, codec: str) -> None:
     encoding = encoding_of(data)
     assert encoding.codec == codec
     assert encoding.guessed == (codec in {"iso-8859-1", "windows-1252"})
@@ -73,7 +73,7 @@ def test_the_encoding_is_worked_out_from_the_bytes(data: bytes, codec: str) -> N
         ),
     ],
 )
-def test_what_is_not_text_is_refused(data: bytes, problem: str) -> None:
+def test_binary_data_is_rejected(data: bytes, problem: str) -> None:
     with pytest.raises(NotTextError) as caught:
         encoding_of(data)
     assert str(caught.value) == problem
@@ -122,7 +122,7 @@ def test_a_large_file_is_read_in_pieces_of_whole_lines(monkeypatch: pytest.Monke
     assert change(data, " x", "+y") == mark + f"{text}\ny\n".encode(codec)
 
 
-def test_a_line_of_the_file_confirms_an_encoding_with_one_byte_a_character() -> None:
+def test_a_quoted_line_of_the_file_confirms_a_single_byte_encoding() -> None:
     before = "caf\u00e9 one\nrest \u00fcber\n".encode("latin-1")
     assert change(
         before, " caf\u00e9 one", "+gr\u00f6\u00dfe"
@@ -139,7 +139,7 @@ def test_ascii_is_added_to_a_file_in_any_encoding() -> None:
     )
 
 
-def test_other_characters_are_not_added_where_the_encoding_is_a_guess() -> None:
+def test_other_characters_are_not_added_if_the_encoding_is_a_guess() -> None:
     for lines in (["-x", "+\u00e9"], [" x", "+\u043f"], ["-\u201cx", "+\u201cy"]):
         with pytest.raises(PatchMatchError) as caught:
             change(b'caf\xe9\nx\n"x\n', *lines)
@@ -149,14 +149,14 @@ def test_other_characters_are_not_added_where_the_encoding_is_a_guess() -> None:
         )
 
 
-def test_characters_that_the_encoding_lacks_are_named() -> None:
+def test_characters_missing_from_the_encoding_are_named() -> None:
     with pytest.raises(PatchMatchError) as caught:
         change(b"caf\xe9\n", " caf\u00e9", "+5 \u20ac")
     assert str(caught.value) == "f is iso-8859-1 text, which has no '\u20ac': write the new lines without it."
     assert change(b"\x93caf\xe9\x94\n", " \u201ccaf\u00e9\u201d", "+5 \u20ac") == b"\x93caf\xe9\x94\n5 \x80\n"
 
 
-def test_a_context_that_is_not_found_says_how_the_file_was_read() -> None:
+def test_a_missing_context_is_reported_with_the_encoding() -> None:
     with pytest.raises(PatchMatchError) as caught:
         change("caf\u00e9 eins\n".encode("latin-1"), "-caf\ufffd eins", "+x")
     assert str(caught.value).endswith(
@@ -188,7 +188,7 @@ CODECS = {
 
 @st.composite
 def edited_files(draw: st.DrawFn) -> tuple[str, dict[str, str], list[str]]:
-    """The codec of a file, the end of each of its lines (all different), and the lines it is to get."""
+    """The codec of a file, its lines with their (different) endings, and its lines after the edit."""
     codec = draw(st.sampled_from(sorted(CODECS)))
     line = st.text(st.sampled_from(CODECS[codec]), max_size=draw(st.sampled_from([6, 6, 200])))
     ends = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\n", "\r\n", "\r"]])))

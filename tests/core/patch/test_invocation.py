@@ -55,7 +55,7 @@ def test_a_patch_among_commands_is_found(argv: list[str], expected: PatchCall) -
 
 
 @pytest.mark.parametrize("argv", [[BODY], ["bash", "-lc", BODY], ["/bin/sh", "-c", f"\n {BODY}\n"]])
-def test_a_bare_patch_is_refused_with_advice(argv: list[str]) -> None:
+def test_a_bare_patch_is_rejected_with_advice(argv: list[str]) -> None:
     found = detect(argv)
     assert isinstance(found, ImplicitPatch)
     assert 'Call it explicitly: ["apply_patch", ' in found.message
@@ -64,7 +64,7 @@ def test_a_bare_patch_is_refused_with_advice(argv: list[str]) -> None:
 @pytest.mark.parametrize(
     "line", ["+$HOME", "+${x}", "+$(rm -rf x)", "+`date`", r"+\$x", r"+a\\b", "+$?", "+a\\"]
 )
-def test_a_patch_that_the_shell_would_change_is_refused_with_advice(line: str) -> None:
+def test_a_patch_that_the_shell_would_change_is_rejected_with_advice(line: str) -> None:
     found = detect(["bash", "-lc", heredoc("EOF", body=f"{line}\n{BODY}")])
     assert isinstance(found, ImplicitPatch)
     assert "apply_patch <<'EOF'" in found.message
@@ -151,7 +151,7 @@ def test_anything_else_is_a_command(argv: list[str]) -> None:
         ["bash", "-lc", f"{heredoc()}\n{'x' * 200_000}"],
     ],
 )
-def test_a_patch_among_other_commands_is_refused_as_a_whole(argv: list[str]) -> None:
+def test_a_script_with_a_patch_among_other_commands_is_rejected_as_a_whole(argv: list[str]) -> None:
     found = detect(argv)
     assert isinstance(found, ImplicitPatch)
     assert found.message.startswith("Nothing was run and no file was changed: ")
@@ -168,7 +168,7 @@ def test_a_patch_among_other_commands_is_refused_as_a_whole(argv: list[str]) -> 
         ("my_apply_patch: command not found", False),
     ],
 )
-def test_a_shell_that_does_not_find_it_is_noticed(output: str, missed: bool) -> None:
+def test_a_shell_that_cannot_find_apply_patch_is_noticed(output: str, missed: bool) -> None:
     assert was_missed(output) == missed
 
 
@@ -192,12 +192,12 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.one_of(st.text(), st.sampled_from(["bash", "-lc", "apply_patch", BODY])), max_size=4))
-def test_no_command_is_too_strange(argv: list[str]) -> None:
+def test_any_command_can_be_examined(argv: list[str]) -> None:
     detect(argv)
 
 
 @given(st.lists(PIECES).map("".join))
-def test_no_script_is_too_strange(script: str) -> None:
+def test_any_script_can_be_examined(script: str) -> None:
     detect(["bash", "-lc", script])
 
 
@@ -243,7 +243,7 @@ def in_a_real_shell(script: str, directory: Path) -> tuple[str, Path]:
     ),
 )
 @settings(max_examples=150, deadline=None)
-def test_a_patch_that_is_found_is_what_a_real_shell_hands_over(
+def test_a_detected_patch_is_what_a_real_shell_would_pass_on(
     tmp_path_factory: pytest.TempPathFactory, change: str, redirection: str, lines: list[str]
 ) -> None:
     directory = tmp_path_factory.getbasetemp().resolve()

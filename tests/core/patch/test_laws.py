@@ -59,7 +59,7 @@ def test_a_patch_made_from_two_files_turns_one_into_the_other(
 
 
 @given(edited(), st.randoms(use_true_random=False), st.data())
-def test_lines_that_stay_keep_their_ends_and_what_is_left_out_of_the_patch(
+def test_unchanged_lines_keep_their_line_endings_and_trailing_blanks(
     files: tuple[list[str], list[str]], random: Random, data: st.DataObject
 ) -> None:
     old = [f"{number}{line.strip()}" for number, line in enumerate(files[0])]
@@ -110,6 +110,6 @@ def test_a_patch_made_from_two_trees_turns_one_into_the_other(
 
 
 @given(st.lists(LINE.map(lambda line: f"+{line}")))
-def test_what_an_added_file_says_is_taken_as_it_is(lines: list[str]) -> None:
+def test_the_text_of_an_added_file_is_used_verbatim(lines: list[str]) -> None:
     patch = parse_patch(wrapped("\n".join(["*** Add File: a", *lines, "*** Delete File: b"])))
     assert patch.hunks == (AddFile("a", "".join(f"{line[1:]}\n" for line in lines)), DeleteFile("b"))

@@ -53,12 +53,12 @@ def test_the_first_hit_of_the_earliest_pass_wins(lines: list[str], hit: int) -> 
     )
 
 
-def test_a_pass_is_for_all_lines_of_a_chunk() -> None:
+def test_a_pass_applies_to_all_lines_of_a_chunk() -> None:
     # The first candidate matches one line exactly and one roughly: the second pass finds it, the first pass the other.
     assert change("a\nb \na\nb\n", "-a", "-b", "+c") == "a\nb \nc\n"
 
 
-def test_a_context_moves_the_search_past_itself() -> None:
+def test_the_search_continues_after_a_context() -> None:
     text = "def f():\n    return 1\n\ndef g():\n    return 1\n"
     assert change(text, "-    return 1", "+    return 2", context=("def g():",)).endswith(
         "def g():\n    return 2\n"
@@ -67,7 +67,7 @@ def test_a_context_moves_the_search_past_itself() -> None:
 
 
 @pytest.mark.parametrize("context", ["def g():", "def g(): ", "  def g():", "def\u00a0g():"])
-def test_a_context_is_sought_in_the_same_passes(context: str) -> None:
+def test_a_context_is_searched_in_the_same_passes(context: str) -> None:
     assert change("def f():\n 1\ndef g():\n 1\n", "- 1", "+ 2", context=(context,)).endswith("def g():\n 2\n")
 
 
@@ -83,7 +83,7 @@ def test_a_context_may_end_before_a_word_but_not_in_one() -> None:
         change("fx\nb\n", "-b", context=("f",))
 
 
-def test_a_whole_line_of_context_goes_before_the_beginning_of_one() -> None:
+def test_a_whole_line_matches_a_context_before_the_beginning_of_one_does() -> None:
     assert change("f(x)\nb\nf\nb\n", "-b", context=("f",)) == "f(x)\nb\nf\n"
 
 
@@ -92,12 +92,12 @@ def test_a_context_that_is_the_beginning_of_no_line_further_down_is_missing() ->
         apply_to_text("f(x)\nb\nof\n", [chunk("-b"), chunk("+c", context=("f",))], "f")
 
 
-def test_nested_contexts_are_sought_one_after_the_other() -> None:
+def test_nested_contexts_are_searched_one_after_the_other() -> None:
     text = "class A:\n  def f():\n    1\nclass B:\n  def f():\n    1\n"
     assert change(text, "-    1", "+    2", context=("class B:", "  def f():")) == text[:-6] + "    2\n"
 
 
-def test_a_context_may_be_the_first_line_of_its_chunk_too() -> None:
+def test_a_context_may_also_be_the_first_line_of_its_chunk() -> None:
     text = "def f():\n  1\ndef g():\n  1\n"
     assert (
         change(text, " def g():", "-  1", "+  2", context=("def g():",)) == "def f():\n  1\ndef g():\n  2\n"
@@ -106,17 +106,17 @@ def test_a_context_may_be_the_first_line_of_its_chunk_too() -> None:
     assert change("a\na\nb\n", " a", "-b", context=("a",)) == "a\na\n"
 
 
-def test_a_context_is_sought_after_the_chunk_before() -> None:
+def test_a_context_is_searched_after_the_previous_chunk() -> None:
     chunks = [chunk("-x", context=("f",)), chunk("-x", context=("f",))]
     assert apply_to_text("f\nx\nf\nx\n", chunks, "f") == "f\nf\n"
 
 
-def test_chunks_are_sought_after_the_one_before() -> None:
+def test_chunks_are_searched_after_the_previous_one() -> None:
     chunks = [chunk("-x", "+1"), chunk("-x", "+2")]
     assert apply_to_text("x\nx\nx\n", chunks, "f") == "1\n2\nx\n"
 
 
-def test_an_end_of_file_chunk_is_the_last_lines_or_nothing() -> None:
+def test_an_end_of_file_chunk_matches_only_the_last_lines() -> None:
     assert change("x\ny\nx\n", "-x", "+z", end_of_file=True) == "x\ny\nz\n"
     with pytest.raises(PatchMatchError) as caught:
         change("x\ny\n", "-x", "+z", end_of_file=True)
@@ -126,7 +126,7 @@ def test_an_end_of_file_chunk_is_the_last_lines_or_nothing() -> None:
     )
 
 
-def test_an_end_of_file_chunk_does_not_reach_into_the_one_before() -> None:
+def test_an_end_of_file_chunk_does_not_overlap_the_previous_one() -> None:
     with pytest.raises(PatchMatchError):
         apply_to_text("x\nx\n", [chunk("-x", "-x"), chunk("-x", end_of_file=True)], "f")
 
@@ -140,7 +140,7 @@ def test_an_end_of_file_chunk_may_end_with_the_empty_line_that_ends_the_file() -
     assert change("x\ny\nx\n", " y", "-x", "+z", " ", end_of_file=True) == "x\ny\nz\n"
 
 
-def test_without_old_lines_the_new_ones_go_to_the_end() -> None:
+def test_without_old_lines_the_new_ones_are_added_at_the_end() -> None:
     assert change("a\n", "+b") == "a\nb\n"
     assert change("a\n\n", "+b") == "a\nb\n\n"
     assert change("", "+b") == "b\n"
@@ -148,7 +148,7 @@ def test_without_old_lines_the_new_ones_go_to_the_end() -> None:
     assert change("a\r\nc", "+b") == "a\r\nc\r\nb\r\n"
 
 
-def test_without_old_lines_but_with_a_context_the_new_ones_go_after_it() -> None:
+def test_without_old_lines_but_with_a_context_the_new_ones_are_added_after_it() -> None:
     assert change("a\nb\n", "+new", context=("a",)) == "a\nnew\nb\n"
     assert change("a\nb\n", "+new", context=("a",), end_of_file=True) == "a\nb\nnew\n"
     chunks = [chunk("+1", context=("a",)), chunk("+2", context=("b",)), chunk("-c")]
@@ -184,7 +184,7 @@ def test_an_empty_last_line_may_stand_for_the_end_of_the_file(lines: tuple[str, 
     assert change("a\nb\n", *lines) == after
 
 
-def test_the_empty_last_line_is_first_sought_as_a_line() -> None:
+def test_the_empty_last_line_is_first_searched_as_a_line() -> None:
     assert change("b\nx\nb\n\n", "-b", " ") == "b\nx\n\n"
 
 
@@ -195,7 +195,7 @@ def test_only_in_an_empty_file_may_an_empty_line_alone_stand_for_the_end() -> No
         change("a\n", "-", "+x")
 
 
-def test_lines_that_stay_are_left_as_the_file_has_them() -> None:
+def test_unchanged_lines_keep_the_text_of_the_file() -> None:
     text = "  a  \n\tb\n  it\u2019s \u2014 c\nd\n"
     assert change(text, " a", " b", " it's - c", "-d", "+e") == "  a  \n\tb\n  it\u2019s \u2014 c\ne\n"
 
@@ -238,7 +238,7 @@ def test_added_lines_are_indented_like_the_lines_found(text: str, lines: tuple[s
     assert change(text, *lines) == after
 
 
-def test_exactly_found_lines_leave_the_new_indentation_alone() -> None:
+def test_an_exact_match_keeps_the_new_indentation() -> None:
     assert change("    a\n", "-    a", "+  a") == "  a\n"
     assert change("    a  \n", "-    a", "+  a") == "  a\n"
 
@@ -253,7 +253,7 @@ def test_missing_lines_are_shown_with_the_nearest_ones() -> None:
     )
 
 
-def test_lines_out_of_order_are_shown_where_they_are() -> None:
+def test_lines_out_of_order_are_reported_with_their_position() -> None:
     with pytest.raises(PatchMatchError) as caught:
         apply_to_text("a\nb\nc\n", [chunk("-b"), chunk("-a")], "f")
     assert str(caught.value) == (
@@ -272,13 +272,13 @@ def test_a_missing_context_is_named_with_the_nearest_line() -> None:
         change("a\n", "-a", context=("def nowhere",))
 
 
-def test_a_message_is_cut_to_a_sane_length() -> None:
+def test_a_message_is_cut_to_a_reasonable_length() -> None:
     with pytest.raises(PatchMatchError) as caught:
         change("y" * 100_000, *["-" + "y" * 1_000] * 100)
     assert len(str(caught.value)) < 6_000
 
 
-def test_too_many_different_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_different_lines_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locate, "MAX_DIFFERENT_LINES", 3)
     assert change("0\n1\n2\n", "-1", "-2", "+3", "+4", context=("0",)) == "0\n3\n4\n"
     with pytest.raises(PatchMatchError, match=r"asks for 4 different lines of f; the limit is 3\. Split it"):
@@ -331,7 +331,7 @@ def test_lines_that_only_a_lenient_pass_finds_take_linear_time() -> None:
     assert work(80_000) < 24 * max(work(10_000), 0.002)
 
 
-def test_looking_for_the_nearest_lines_takes_bounded_time() -> None:
+def test_searching_for_the_nearest_lines_takes_bounded_time() -> None:
     def work(size: int) -> float:
         text = "".join(f"one two three four {number % 1_000}\n" for number in range(size))
 

@@ -22,7 +22,7 @@ def test_the_most_similar_lines_are_shown_with_their_numbers(wanted: list[str], 
 
 
 @pytest.mark.parametrize("wanted", [["completely different"], ["}"], [""], ["os"], []])
-def test_nothing_is_invented(wanted: list[str]) -> None:
+def test_without_similar_lines_nothing_is_shown(wanted: list[str]) -> None:
     assert nearest_region(FILE, wanted) is None
 
 
@@ -30,11 +30,11 @@ def test_frequent_words_do_not_count() -> None:
     assert nearest_region(["the end"] * 100, ["the end "]) is None
 
 
-def test_of_equally_similar_places_the_first_is_shown() -> None:
+def test_of_equally_similar_regions_the_first_is_shown() -> None:
     assert nearest_region(["alpha beta", "", "alpha beta"], ["alpha beto"]) == "1: alpha beta"
 
 
-def test_long_searches_are_not_made() -> None:
+def test_long_searches_are_skipped() -> None:
     assert nearest_region(["word", "x" * MAX_FILE_CHARS], ["word"]) is None
     assert nearest_region(["word"], ["word"] * (MAX_WANTED_LINES + 1)) is None
     assert nearest_region(["word"], ["word"] * MAX_WANTED_LINES) is None

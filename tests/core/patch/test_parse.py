@@ -61,12 +61,12 @@ def test_several_contexts_narrow_down_one_chunk() -> None:
     assert chunks("@@ class A\n@@   def f\n-x")[0].context == ("class A", "  def f")
 
 
-def test_an_entirely_empty_line_is_an_empty_context_line() -> None:
+def test_a_completely_empty_line_is_an_empty_context_line() -> None:
     assert chunks("@@\n a\n\n-b\n+c\n") == (chunk(" a", " ", "-b", "+c", " "),)
 
 
 @pytest.mark.parametrize("body", ["\n-x\n+y", "\n\n@@\n-x\n+y", "@@\n-x\n+y\n*** End of File\n\n  \n"])
-def test_empty_lines_around_chunks_belong_to_none(body: str) -> None:
+def test_empty_lines_around_chunks_are_ignored(body: str) -> None:
     assert [one.lines for one in chunks(body)] == [("-x", "+y")]
 
 
@@ -137,7 +137,7 @@ def test_headers_are_trimmed() -> None:
         pytest.param(wrapped(UPDATE.replace(": ", ":")), id="no space in a header"),
     ],
 )
-def test_mistakes_that_leave_no_doubt_are_forgiven(text: str) -> None:
+def test_unambiguous_mistakes_are_tolerated(text: str) -> None:
     assert parse_patch(text).hunks == UPDATED
 
 
@@ -156,7 +156,7 @@ def test_all_markers_may_be_indented_alike() -> None:
 @pytest.mark.parametrize(
     "path", ["/abs/a.py", "a/../b", "sp ace.py", "\u00fcml\u00e4ut", "a\\b", "x" * 4_096]
 )
-def test_a_path_is_taken_as_it_is(path: str) -> None:
+def test_a_path_is_used_verbatim(path: str) -> None:
     assert parse_patch(wrapped(f"*** Delete File: {path}")).hunks == (DeleteFile(path),)
 
 
@@ -171,7 +171,7 @@ def test_empty_lines_of_an_added_file_may_lack_their_sign() -> None:
     assert hunk == AddFile("a", "x\n\n\ny\n")
 
 
-def test_forgiveness_does_not_change_what_a_good_patch_means() -> None:
+def test_tolerance_does_not_change_the_meaning_of_a_valid_patch() -> None:
     content = "*** End Patch\n*** Update File: x\n@@\n@@ -1 +1 @@\n <<EOF\n"
     added = "".join(f"+{line}\n" for line in content.splitlines())
     assert parse_patch(wrapped(f"*** Add File: notes\n{added}")).hunks == (AddFile("notes", content),)
@@ -186,7 +186,7 @@ def test_forgiveness_does_not_change_what_a_good_patch_means() -> None:
     assert chunks("\n".join(lines)) == (Chunk((), lines),)
 
 
-def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
+def test_two_valid_patches_are_never_treated_alike() -> None:
     # One space makes these lines context, although they could also be indented markers.
     assert chunks("@@\n-x\n *** End of File") == (chunk("-x", " *** End of File"),)
     assert chunks("@@\n-x\n @@\n-y") == (chunk("-x", " @@", "-y"),)
@@ -237,19 +237,19 @@ def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
         ("{" + "x" * 16 * 2**20, "the limit is 16,777,216"),
     ],
 )
-def test_what_is_not_a_patch_is_reported_with_its_line(text: str, message: str) -> None:
+def test_an_invalid_patch_is_reported_with_its_line(text: str, message: str) -> None:
     with pytest.raises(PatchSyntaxError) as caught:
         parse_patch(text)
     assert message in str(caught.value)
     assert len(str(caught.value)) < 3_000
 
 
-def test_bytes_that_are_not_utf_8_may_be_in_a_patch() -> None:
+def test_a_patch_may_contain_bytes_that_are_not_utf_8() -> None:
     text = wrapped("*** Add File: a\n+\udcff")
     assert parse_patch(text).hunks == (AddFile("a", "\udcff\n"),)
 
 
-def test_what_was_received_is_shown_from_both_ends() -> None:
+def test_both_ends_of_the_received_text_are_shown() -> None:
     with pytest.raises(PatchSyntaxError) as caught:
         parse_patch("start" + "x" * 10_000 + "finish")
     assert "Received:\nstartx" in str(caught.value)
@@ -283,7 +283,7 @@ PIECES = st.sampled_from(
         ),
     )
 )
-def test_any_text_is_a_patch_or_a_patch_error(text: str) -> None:
+def test_any_text_is_either_a_patch_or_a_patch_error(text: str) -> None:
     try:
         assert parse_patch(text).hunks
     except PatchError as error:

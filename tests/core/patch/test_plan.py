@@ -32,7 +32,7 @@ def planned(files: dict[str, str], body: str, directory: Path = ROOT) -> PatchPl
     return result
 
 
-def test_a_plan_has_the_texts_before_and_after() -> None:
+def test_a_plan_contains_the_texts_before_and_after() -> None:
     body = (
         "*** Add File: new\n+n\n*** Add File: old\n+o\n*** Delete File: gone\n"
         "*** Update File: a\n-1\n+2\n*** Update File: b\n*** Move to: d/c\n*** Update File: e\n*** Move to: f\n-5\n+6"
@@ -86,13 +86,13 @@ def test_a_move_target_is_resolved_from_the_directory_too() -> None:
         ({"a": "x\n"}, "*** Update File: a\n*** Move to: a2\n*** Add File: a/b/c\n+y", "y\n"),
     ],
 )
-def test_a_hunk_sees_what_the_hunks_before_it_did(files: dict[str, str], body: str, last: str) -> None:
+def test_a_hunk_sees_the_effects_of_earlier_hunks(files: dict[str, str], body: str, last: str) -> None:
     edit = planned(files, body).edits[-1]
     assert isinstance(edit, Added | Updated)
     assert edit.new == state(last)
 
 
-def test_what_a_hunk_replaces_is_what_an_earlier_one_wrote() -> None:
+def test_a_hunk_replaces_what_an_earlier_one_wrote() -> None:
     body = "*** Add File: a\n+x\n*** Add File: a\n+y\n*** Update File: b\n*** Move to: a"
     assert planned({"b": "b\n"}, body).edits[1:] == (
         added(ROOT / "a", "y\n", "x\n"),
@@ -163,7 +163,7 @@ UPDATE_A = "*** Update File: a\n-x\n+y"
         ),
     ],
 )
-def test_what_does_not_fit_is_reported(
+def test_a_patch_that_does_not_fit_is_reported(
     files: dict[str, str], body: str, error: type[PatchError], message: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -176,7 +176,7 @@ def test_one_hunk_that_changes_nothing_does_not_stop_the_others() -> None:
     assert planned({"a": "x\n"}, body).edits == (updated(ROOT / "a", "x\n", "x\n"), added(ROOT / "b", "x\n"))
 
 
-def test_an_error_without_a_text_of_its_own_is_named() -> None:
+def test_an_error_without_a_message_is_named_by_its_type() -> None:
     class Broken(MemoryFileSystem):
         async def read(self, path: Path) -> FileState | None:
             raise OSError(f"{path.name}: the editor is gone")
@@ -205,13 +205,13 @@ def test_deleted_files_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(planned({"a": "x" * 9, "b": "x" * 9}, body).edits) == 3
 
 
-def test_bytes_that_are_not_utf_8_are_written_as_they_came() -> None:
+def test_bytes_that_are_not_utf_8_are_written_unchanged() -> None:
     patch = parse_patch(wrapped("*** Add File: a\n+\udcff"))
     (edit,) = anyio.run(plan_patch, patch, memory({}), ROOT).edits
     assert edit == Added(ROOT / "a", FileState(b"\xff\n"), None)
 
 
-def test_a_link_that_moves_is_remembered_as_a_link(tmp_path: Path) -> None:
+def test_a_moved_link_is_recorded_as_a_link(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("1\n")
     (tmp_path / "link").symlink_to("file")
     patch = parse_patch(wrapped("*** Update File: link\n*** Move to: moved\n-1\n+2"))
@@ -223,7 +223,7 @@ def test_a_link_that_moves_is_remembered_as_a_link(tmp_path: Path) -> None:
     assert (edit.link.data, edit.link.link) == (b"file", True)
 
 
-def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_files_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_READ_BYTES", 100)
     with pytest.raises(PatchReadError, match="have more than 100 bytes in total"):
         planned({"a": "x" * 101}, "*** Add File: a\n+y")
@@ -241,7 +241,7 @@ def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> N
         (None, 0o644, 0o644),
     ],
 )
-def test_a_moved_file_keeps_its_permissions_and_one_it_overwrites_opens_nothing(
+def test_a_moved_file_keeps_its_permissions_and_an_overwritten_one_never_becomes_more_accessible(
     moved: int | None, overwritten: int | None, mode: int
 ) -> None:
     files = {ROOT / "a": FileState(b"x\n", moved, (1, 2))}
@@ -253,8 +253,34 @@ def test_a_moved_file_keeps_its_permissions_and_one_it_overwrites_opens_nothing(
     assert edit.new == FileState(b"y\n", mode, (1, 2) if overwritten is None else (3, 4))
 
 
+ORIGIN = ("user.origin", b"https://x")
+ACCESS_LIST = ("system.posix_acl_access", b"entries")
+
+
+@pytest.mark.parametrize(
+    ("moved", "overwritten", "mode"),
+    [
+        ((), (), 0o664),
+        ((ORIGIN,), (ORIGIN,), 0o664),
+        ((ACCESS_LIST,), (), 0o604),
+        ((), (ORIGIN, ACCESS_LIST), 0o604),
+    ],
+)
+def test_a_file_that_a_move_overwrites_loses_its_attributes_and_opens_nothing_without_its_access_list(
+    moved: tuple[tuple[str, bytes], ...], overwritten: tuple[tuple[str, bytes], ...], mode: int
+) -> None:
+    files = {
+        ROOT / "a": FileState(b"x\n", 0o664, attributes=moved),
+        ROOT / "b": FileState(b"old\n", 0o664, attributes=overwritten),
+    }
+    patch = parse_patch(wrapped("*** Update File: a\n*** Move to: b\n-x\n+y"))
+    (edit,) = anyio.run(plan_patch, patch, MemoryFileSystem(files), ROOT).edits
+    assert isinstance(edit, Updated)
+    assert (edit.new.mode, edit.new.attributes) == (mode, ())
+
+
 @pytest.mark.parametrize("body", ["*** Add File: a\n+y", "*** Update File: a\n-x\n+y"])
-def test_a_file_that_changes_keeps_its_permissions_and_its_owner(body: str) -> None:
+def test_a_changed_file_keeps_its_permissions_and_its_owner(body: str) -> None:
     files = MemoryFileSystem({ROOT / "a": FileState(b"x\n", 0o750, (1, 2))})
     (edit,) = anyio.run(plan_patch, parse_patch(wrapped(body)), files, ROOT).edits
     assert not isinstance(edit, Deleted)

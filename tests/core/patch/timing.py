@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """The least of three tries."""
+    """The shortest of three attempts."""
     times: list[float] = []
     for _ in range(3):
         started = time.process_time()

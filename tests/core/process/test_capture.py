@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from code_core.process.capture import Capture
 
 
-def test_what_fits_is_whole(tmp_path: Path) -> None:
+def test_short_output_is_complete(tmp_path: Path) -> None:
     capture = Capture(100, tmp_path / "out")
     capture.write(b"a" * 60)
     capture.write(b"b" * 40)
@@ -16,7 +16,7 @@ def test_what_fits_is_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_too_long_keeps_whole_lines_of_both_ends_and_all_of_it_on_disk(tmp_path: Path) -> None:
+def test_long_output_keeps_whole_lines_of_both_ends_and_is_complete_on_disk(tmp_path: Path) -> None:
     capture = Capture(100, tmp_path / "deep" / "out")
     whole = b"".join(b"line %03d\n" % number for number in range(100))
     for at in range(0, len(whole), 7):
@@ -34,7 +34,7 @@ def test_what_is_too_long_keeps_whole_lines_of_both_ends_and_all_of_it_on_disk(t
     assert (tmp_path / "deep" / "out").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_cannot_be_written_does_not_fail_the_command(tmp_path: Path) -> None:
+def test_an_unwritable_file_does_not_fail_the_command(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     capture = Capture(10, tmp_path / "file" / "out")
     capture.write(b"x" * 100)
@@ -51,7 +51,7 @@ def test_memory_stays_bounded() -> None:
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(2, 60))
-def test_the_ends_are_the_ends(chunks: list[bytes], limit: int) -> None:
+def test_both_ends_are_kept_unchanged(chunks: list[bytes], limit: int) -> None:
     capture = Capture(limit)
     for chunk in chunks:
         capture.write(chunk)
@@ -80,7 +80,7 @@ def spilled(path: Path) -> str:
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_a_link_that_waits_where_the_output_goes_is_replaced_not_followed(tmp_path: Path, hard: bool) -> None:
+def test_a_planted_link_is_replaced_not_followed(tmp_path: Path, hard: bool) -> None:
     (tmp_path / "outputs").mkdir()
     victim, planted = tmp_path / "victim", tmp_path / "outputs/call.txt"
     victim.write_text("precious")
@@ -93,13 +93,13 @@ def test_a_link_that_waits_where_the_output_goes_is_replaced_not_followed(tmp_pa
     assert planted.read_text() == "x" * 100
 
 
-def test_a_pipe_that_waits_where_the_output_goes_blocks_nobody(tmp_path: Path) -> None:
+def test_a_planted_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "call.txt")
     spilled(tmp_path / "call.txt")
     assert (tmp_path / "call.txt").read_text() == "x" * 100
 
 
-def test_a_folder_that_is_a_link_gets_no_output(tmp_path: Path) -> None:
+def test_no_output_is_written_to_a_directory_that_is_a_link(tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
     (tmp_path / "outputs").symlink_to("victim")
     assert "could not be kept" in spilled(tmp_path / "outputs/call.txt")

@@ -106,7 +106,7 @@ def available(mechanism: str) -> None:
 
 @pytest.mark.parametrize("mechanism", ["none", "landlock", "bwrap"])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
-def test_what_runs_ends_with_the_agent(
+def test_running_commands_end_with_the_agent(
     tmp_path: Path, mechanism: str, signum: signal.Signals, mark: str
 ) -> None:
     available(mechanism)
@@ -119,7 +119,7 @@ def test_what_runs_ends_with_the_agent(
     assert gone(mark)
 
 
-def test_what_an_unconfined_command_has_left_ends_with_the_agent_but_not_before(
+def test_processes_left_by_an_unconfined_command_end_with_the_agent_but_not_before(
     tmp_path: Path, mark: str
 ) -> None:
     with agent(tmp_path, "none", mark, "setsid sleep $1 >/dev/null 2>&1 & echo begun") as process:
@@ -132,7 +132,7 @@ def test_what_an_unconfined_command_has_left_ends_with_the_agent_but_not_before(
 
 
 @pytest.mark.parametrize("mechanism", ["landlock", "bwrap"])
-def test_what_a_confined_command_has_left_ends_with_the_command(
+def test_processes_left_by_a_confined_command_end_with_the_command(
     tmp_path: Path, mechanism: str, mark: str
 ) -> None:
     available(mechanism)
@@ -159,7 +159,7 @@ def test_without_a_guardian_a_command_still_runs(tmp_path: Path, mark: str) -> N
         assert len(alive(mark)) >= 6
 
 
-def test_others_of_the_same_user_are_left_alone(tmp_path: Path, mark: str) -> None:
+def test_other_processes_of_the_user_are_left_alone(tmp_path: Path, mark: str) -> None:
     stranger = subprocess.Popen(["sleep", mark], env={VARIABLE: "another agent's"}, start_new_session=True)
     try:
         with agent(tmp_path, "none", mark, "sleep 300 & echo begun; wait") as process:

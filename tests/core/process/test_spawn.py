@@ -51,21 +51,21 @@ def test_output_exit_code_directory_and_environment(tmp_path: Path) -> None:
     assert (out, err) == (f"{tmp_path}\nb\n".encode(), b"bad\n")
 
 
-def test_there_is_no_input() -> None:
+def test_a_command_has_no_input() -> None:
     assert run("cat")[:2][1] == b""
 
 
-def test_a_signal_is_128_and_its_number() -> None:
+def test_the_exit_code_for_a_signal_is_128_plus_its_number() -> None:
     assert run("sh", "-c", "kill -SEGV $$")[0].code == 128 + signal.SIGSEGV
 
 
-def test_a_large_output_arrives_whole() -> None:
+def test_a_large_output_arrives_completely() -> None:
     end, out, _ = run(sys.executable, "-c", "import sys; sys.stdout.write('0123456789' * 300_000)")
     assert end.code == 0
     assert out == b"0123456789" * 300_000
 
 
-def test_a_timeout_ends_the_whole_group_and_keeps_what_was_printed(tmp_path: Path) -> None:
+def test_a_timeout_ends_the_whole_group_and_keeps_its_output(tmp_path: Path) -> None:
     end, out, _ = run(
         "sh", "-c", "echo begun; sleep 60 & echo $! > child; wait", time_limit=0.3, cwd=tmp_path
     )
@@ -83,7 +83,7 @@ def test_a_group_that_ignores_term_is_killed(tmp_path: Path) -> None:
     assert gone(int((tmp_path / "child").read_text()))
 
 
-def test_a_grandchild_that_holds_the_pipe_does_not_keep_us(tmp_path: Path) -> None:
+def test_a_grandchild_that_holds_the_pipe_open_does_not_delay_the_end(tmp_path: Path) -> None:
     started = time.monotonic()
     end, out, _ = run("sh", "-c", "echo done; setsid sleep 30 & echo $! > child", cwd=tmp_path)
     assert (end.code, out) == (0, b"done\n")
@@ -129,7 +129,7 @@ def test_cancelling_ends_the_command(tmp_path: Path) -> None:
         (["ls"], "/a\0b", 126, "does not exist"),
     ],
 )
-def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, message: str) -> None:
+def test_a_command_that_cannot_start_reports_why(argv: list[str], cwd: str, code: int, message: str) -> None:
     with pytest.raises(SpawnError, match=message) as caught:
         run(*argv, cwd=Path(cwd))
     assert caught.value.exit_code == code
@@ -138,7 +138,7 @@ def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, messag
 @pytest.mark.parametrize(
     ("name", "code", "reason"), [("n" * 300 + "/x", 126, "File name too long"), ("./no", 127, "not found")]
 )
-def test_a_program_that_cannot_be_looked_at_says_why(name: str, code: int, reason: str) -> None:
+def test_an_inaccessible_program_reports_why(name: str, code: int, reason: str) -> None:
     with pytest.raises(SpawnError, match=reason) as caught:
         require_program(name, Path("/"), {})
     assert caught.value.exit_code == code
@@ -161,7 +161,7 @@ def test_a_slow_reader_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(taken) == 60_000
 
 
-def test_a_background_process_that_keeps_printing_is_not_waited_for() -> None:
+def test_a_background_process_that_keeps_printing_is_not_awaited() -> None:
     end, out, _ = run("sh", "-c", "yes & echo $!; exec true")
     pid = int(out.replace(b"y\n", b"").split()[0])
     os.kill(pid, signal.SIGKILL)
@@ -169,7 +169,7 @@ def test_a_background_process_that_keeps_printing_is_not_waited_for() -> None:
     assert end.seconds < 10
 
 
-def test_nothing_is_left_open() -> None:
+def test_no_descriptor_is_left_open() -> None:
     run("true")
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):

@@ -30,7 +30,7 @@ def test_an_item_of_an_unknown_type_keeps_all_its_fields() -> None:
     assert items.validate_json(items.dump_json(item)) == item
 
 
-def test_known_types_stay_what_they_are() -> None:
+def test_known_types_are_unaffected() -> None:
     event = parse_event('{"id": "1", "event_seq": 0, "msg": {"type": "warning", "message": "m", "new": 1}}')
     assert event.msg == WarningEvent(message="m")
     item = TypeAdapter(ResponseItem).validate_python({"type": "message", "role": "user", "content": []})
@@ -49,12 +49,12 @@ def test_known_types_stay_what_they_are() -> None:
         '{"type": "warning", "message": 1}',
     ],
 )
-def test_a_broken_event_is_an_error(msg: str) -> None:
+def test_an_invalid_event_is_an_error(msg: str) -> None:
     with pytest.raises(ValidationError):
         parse_event(f'{{"id": "1", "event_seq": 0, "msg": {msg}}}')
 
 
-def test_an_op_is_read_and_an_unknown_one_refused() -> None:
+def test_a_known_op_is_parsed_and_an_unknown_one_rejected() -> None:
     op = parse_op('{"type": "user_input", "items": [{"type": "text", "text": "hi"}], "id": "mine"}')
     assert isinstance(op, UserInput)
     assert op.id == "mine"

@@ -1,4 +1,4 @@
-"""Whatever bash runs is among the commands that are found in a script: bash itself is asked."""
+"""Every command that bash runs is found in the script; bash itself is the reference."""
 
 import os
 import subprocess
@@ -201,7 +201,7 @@ def _ran(script: str, stubs: Path) -> list[tuple[str, ...]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(scripts())
-def test_a_rule_sees_whatever_bash_runs(stubs: Path, script: str) -> None:
+def test_rules_apply_to_whatever_bash_runs(stubs: Path, script: str) -> None:
     calls = _ran(script, stubs)
     try:
         found = statements(["bash", "-c", script])

@@ -30,7 +30,7 @@ def _begins(word: str) -> bool:
         ("-p", []),
     ],
 )
-def test_a_starter_runs_its_first_operand_or_what_follows_an_option(
+def test_a_starter_runs_its_first_operand_or_the_words_after_an_option(
     arguments: str, commands: list[str]
 ) -> None:
     assert [" ".join(one) for one in started(arguments.split(), _begins)] == commands
@@ -52,7 +52,7 @@ def test_a_starter_runs_its_first_operand_or_what_follows_an_option(
         ("perl -m x", ""),
     ],
 )
-def test_a_module_or_script_is_a_command_of_its_own(command: str, module: str) -> None:
+def test_a_module_or_script_is_a_separate_command(command: str, module: str) -> None:
     name, *arguments = command.split()
     assert module_command(name, arguments) == module.split()
 
@@ -91,7 +91,7 @@ def test_commands_of_an_editor_reach_the_shell(name: str, arguments: list[str], 
     assert list(shell_escapes(name, arguments)) == texts
 
 
-def test_literals_of_a_program_are_commands_alone_and_together() -> None:
+def test_string_literals_of_a_program_are_commands_separately_and_together() -> None:
     program = "subprocess.run(['git', 'push -f'])"
     words = [["git", "push", "-f"], ["push", "-f"], ["git"], ["push -f"]]
     assert list(embedded_commands("python3", ["-c", "'unused'", program])) == words
@@ -99,7 +99,7 @@ def test_literals_of_a_program_are_commands_alone_and_together() -> None:
     assert list(embedded_commands("cat", [program])) == []
 
 
-def test_of_many_literals_some_are_commands() -> None:
+def test_only_some_of_many_literals_are_examined() -> None:
     literals = [str(number) for number in range(70)]
     commands = list(embedded_commands("perl", [f"system({literals})"]))
     assert commands[:8] == [literals[start:64] for start in range(8)]

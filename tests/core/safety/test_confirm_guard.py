@@ -194,13 +194,13 @@ def guard(*argv: str, user: list[UserGuard] | None = None) -> str | None:
 
 
 @pytest.mark.parametrize("command", GUARDED)
-def test_guarded(command: str) -> None:
+def test_guarded_commands(command: str) -> None:
     assert guard(*shlex.split(command)) is not None
     assert guard("bash", "-lc", command) is not None
 
 
 @pytest.mark.parametrize("command", FREE)
-def test_not_guarded(command: str) -> None:
+def test_unguarded_commands(command: str) -> None:
     assert guard(*shlex.split(command)) is None
     assert guard("bash", "-lc", command) is None
 
@@ -290,13 +290,13 @@ def test_confirm_is_stripped(argv: list[str], stripped: list[str]) -> None:
     assert strip_confirm(argv) == (stripped, True)
 
 
-def test_confirm_elsewhere_is_a_word() -> None:
+def test_confirm_in_another_position_is_an_ordinary_word() -> None:
     for argv in (["echo", "confirm:"], ["bash", "-c", "ls; confirm: rm"]):
         assert strip_confirm(argv) == (argv, False)
 
 
 @given(st.sampled_from(GUARDED), st.booleans())
-def test_what_the_advice_says_goes_through(command: str, script: bool) -> None:
+def test_the_command_from_the_advice_is_accepted(command: str, script: bool) -> None:
     argv = ["bash", "-lc", command] if script else shlex.split(command)
     advice = confirm_advice(argv, "x")
     assert strip_confirm(json.loads(advice[advice.rindex(": [") + 2 :])) == (argv, True)

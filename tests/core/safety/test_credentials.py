@@ -20,7 +20,7 @@ def test_the_secret_parts_of_a_variable(name: str, value: str, texts: list[str])
     assert secret_texts(name, value) == texts
 
 
-def test_a_secret_is_known_by_its_name_or_by_a_password_in_its_value() -> None:
+def test_a_secret_is_recognised_by_its_name_or_a_password_in_its_value() -> None:
     assert is_secret_name("aws_secret_x")
     assert is_secret("AWS_SECRET_X", "")
     assert is_secret("MIRROR", "see http://u:pw@host/x")

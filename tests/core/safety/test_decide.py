@@ -73,7 +73,7 @@ def named(decision: CommandDecision) -> str:
         (NEVER, FULL, False, OUT, OUT, OUT, OUT, OUT),
     ],
 )
-def test_commands(
+def test_decisions_about_commands(
     policy: AskForApproval,
     sandbox: SandboxPolicy,
     confinable: bool,
@@ -105,7 +105,7 @@ def test_commands(
 
 @pytest.mark.parametrize("policy", AskForApproval)
 @pytest.mark.parametrize("sandbox", [READ, WRITE, FULL])
-def test_rules_come_before_policies(policy: AskForApproval, sandbox: SandboxPolicy) -> None:
+def test_rules_take_precedence_over_policies(policy: AskForApproval, sandbox: SandboxPolicy) -> None:
     def decided(decision: RuleDecision, *, approved: bool = False) -> str:
         rule = PrefixRule((frozenset({"a"}),), decision)
         return named(
@@ -136,7 +136,7 @@ def test_rules_come_before_policies(policy: AskForApproval, sandbox: SandboxPoli
     ],
 )
 @pytest.mark.parametrize("approved", [True, False])
-def test_in_plan_mode_commands_are_confined_or_only_read(
+def test_in_plan_mode_commands_must_be_confined_or_read_only(
     confinable: bool, sandbox: SandboxPolicy, reads: Reading, escalated: bool, decision: str, approved: bool
 ) -> None:
     decided = decide_command(
@@ -154,7 +154,7 @@ def test_in_plan_mode_commands_are_confined_or_only_read(
         assert decided.reason == f"{NOTHING_CHANGES}{here}"
 
 
-def test_a_rules_reason_is_given() -> None:
+def test_the_reason_of_a_rule_is_given() -> None:
     rule = PrefixRule((frozenset({"a"}),), RuleDecision.FORBIDDEN, "never on Fridays")
     assert decide_command(REQUEST, FULL, confinable=False, rule=rule) == Reject(
         "a rule forbids it: never on Fridays"
@@ -185,7 +185,7 @@ def test_a_rules_reason_is_given() -> None:
         (NEVER, FULL, False, Allow, Allow, Allow),
     ],
 )
-def test_patches(
+def test_decisions_about_patches(
     policy: AskForApproval,
     sandbox: SandboxPolicy,
     confinable: bool,
@@ -233,7 +233,7 @@ def _workspace_decision(path: str, *, git: bool = True, confinable: bool = True)
     )
 
 
-def test_a_sibling_with_the_same_beginning_is_outside() -> None:
+def test_a_sibling_directory_with_the_same_prefix_is_outside() -> None:
     assert _workspace_decision("/w-evil/a") == Ask("/w-evil/a is outside the writable directories")
 
 
@@ -256,14 +256,14 @@ def test_a_sibling_with_the_same_beginning_is_outside() -> None:
         ("/w/hooks/config", True, None),
     ],
 )
-def test_settings_and_git_are_protected_inside_of_the_writable_directories(
+def test_settings_and_git_are_protected_inside_the_writable_directories(
     path: str, git: bool, reason: str | None
 ) -> None:
     decision = _workspace_decision(path, git=git)
     assert decision == Allow() if reason is None else isinstance(decision, Ask) and reason in decision.reason
 
 
-def test_where_commands_cannot_be_confined_the_reason_says_so() -> None:
+def test_without_a_sandbox_the_reason_says_so() -> None:
     assert _workspace_decision("/w/a", confinable=False) == Ask(
         "commands cannot be confined to workspace-write here"
     )
@@ -274,7 +274,7 @@ def test_where_commands_cannot_be_confined_the_reason_says_so() -> None:
 @pytest.mark.parametrize("policy", list(AskForApproval))
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("approved", [False, True])
-def test_a_servers_tool_is_asked_for_where_every_command_is(
+def test_server_tools_need_approval_under_the_policy_that_asks_for_every_command(
     policy: AskForApproval, read_only: bool, approved: bool
 ) -> None:
     decision = decide_server_tool(policy, read_only=read_only, approved=approved)
@@ -285,7 +285,7 @@ def test_a_servers_tool_is_asked_for_where_every_command_is(
 
 
 @pytest.mark.parametrize("approved", [True, False])
-def test_in_plan_mode_a_servers_tool_only_reads(approved: bool) -> None:
+def test_in_plan_mode_only_read_only_server_tools_may_run(approved: bool) -> None:
     def decided(*, read_only: bool) -> Decision:
         return decide_server_tool(REQUEST, read_only=read_only, approved=approved, planning=True)
 

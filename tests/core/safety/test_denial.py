@@ -43,7 +43,7 @@ def denied(
         'Error: unable to open database "/etc/x.db": unable to open database file',
     ],
 )
-def test_a_path_that_is_not_writable(line: str) -> None:
+def test_an_unwritable_path_is_a_denial(line: str) -> None:
     assert denied(f"building\n{line}\nfailed")
     assert not denied(f"building\n{line}\nfailed", 0)
     assert not denied(f"building\n{line}\nfailed", 127)
@@ -64,7 +64,7 @@ def test_a_path_that_is_not_writable(line: str) -> None:
         "_socket.socket.__init__(self, family)\n^^^\nPermissionError: [Errno 1] Operation not permitted",
     ],
 )
-def test_the_network(output: str) -> None:
+def test_a_network_error_is_a_denial(output: str) -> None:
     assert denied(output)
     assert not denied(output, network=True)
 
@@ -91,14 +91,14 @@ def test_the_network(output: str) -> None:
         "",
     ],
 )
-def test_an_ordinary_failure(output: str) -> None:
+def test_an_ordinary_failure_is_not_a_denial(output: str) -> None:
     assert not denied(output)
 
 
 @pytest.mark.parametrize(
     "line", ["touch: cannot touch 'x': Read-only file system", "bash: x: Permission denied"]
 )
-def test_where_nothing_is_writable_a_name_alone_is_enough(line: str) -> None:
+def test_if_nothing_is_writable_a_bare_file_name_is_enough(line: str) -> None:
     assert denied(line, writable=())
     assert not denied(line)
 
@@ -107,15 +107,15 @@ def test_where_nothing_is_writable_a_name_alone_is_enough(line: str) -> None:
     "line",
     ["open 'http:/x': Permission denied", "open 'http://x': Permission denied", "'/a\0b': Permission denied"],
 )
-def test_an_address_or_a_name_that_no_file_has_is_not_a_path(line: str) -> None:
+def test_an_address_or_an_impossible_file_name_is_not_a_path(line: str) -> None:
     assert denied(line, writable=()) is ("://" not in line and "\0" not in line)
 
 
-def test_a_forbidden_system_call() -> None:
+def test_a_forbidden_system_call_is_a_denial() -> None:
     assert denied("", 159)
 
 
-def test_a_long_output_is_looked_at_in_bounded_time_and_at_both_ends() -> None:
+def test_a_long_output_is_searched_in_bounded_time_and_at_both_ends() -> None:
     line = "touch: cannot touch '/etc/x': Read-only file system"
     filler = ["connect " * 50_000] + ["x"] * 2 * MOST_LINES
     assert denied("\n".join([line, *filler]))

@@ -34,7 +34,7 @@ def test_the_newest_values_of_a_variable_come_first() -> None:
     assert values.of("IFS") == [" "]
 
 
-def test_a_variable_keeps_only_some_values_of_some_length() -> None:
+def test_the_number_and_length_of_a_variables_values_are_limited() -> None:
     values = Values()
     for number in range(MOST_VALUES + 1):
         values.add("x", str(number))
@@ -44,7 +44,7 @@ def test_a_variable_keeps_only_some_values_of_some_length() -> None:
     assert (len(values.of("y")), values.of("z")) == (1, [])
 
 
-def test_a_value_is_shown_if_it_is_not_empty() -> None:
+def test_only_values_that_are_not_empty_count_as_shown() -> None:
     values = _values(x="a", y="")
     assert values.shown("x")
     assert not values.shown("y")
@@ -55,7 +55,7 @@ def test_a_value_is_shown_if_it_is_not_empty() -> None:
     assert not values.shown("#")
 
 
-def test_an_assignment_replaces_or_extends() -> None:
+def test_an_assignment_replaces_or_appends() -> None:
     values = _values(y="b")
     values.assign("x", "=", "a")
     values.assign("x", "+=", "$y")
@@ -132,7 +132,7 @@ def test_an_assignment_replaces_or_extends() -> None:
         ("${long@Q}", ["abcabc"]),
     ],
 )
-def test_the_possible_values_of_a_text(text: str, texts: list[str]) -> None:
+def test_the_possible_expansions_of_a_text(text: str, texts: list[str]) -> None:
     values = _values(x="xy", two="1", arr="el", ref="x", dollar="$x`…`", long="abcabc", upper="ABC")
     values.add("two", "2")
     values.add("@", "rm -f")
@@ -141,13 +141,13 @@ def test_the_possible_values_of_a_text(text: str, texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("size", "cut"), [(255, "b"), (256, "a" * 255 + "b")])
-def test_patterns_are_matched_with_values_of_some_length(size: int, cut: str) -> None:
+def test_patterns_are_matched_only_with_short_values(size: int, cut: str) -> None:
     values = _values(x="a" * (size - 1) + "b", y="b" + "a" * (size - 1))
     assert values.texts("${x##*a}") == [cut]
     assert values.texts("${y%%a*}") == [cut[::-1]]
 
 
-def test_a_text_has_only_some_values() -> None:
+def test_the_number_of_expansions_is_limited() -> None:
     values = _values(x="a", y="c")
     values.add("x", "b")
     texts = values.texts("$x$x$x$x")
@@ -173,7 +173,7 @@ def test_fields_are_separated_by_blanks_and_ifs() -> None:
         ("{git,$cmd}", ["git git push", "git 'git push'"]),
     ],
 )
-def test_the_variants_of_a_command(words: str, expected: list[str]) -> None:
+def test_variants_of_a_command(words: str, expected: list[str]) -> None:
     values = _values(cmd="git push", x="xy")
     made = [
         " ".join(f"'{one}'" if " " in one else one for one in each)
@@ -182,7 +182,7 @@ def test_the_variants_of_a_command(words: str, expected: list[str]) -> None:
     assert made == expected
 
 
-def test_there_are_only_some_variants() -> None:
+def test_the_number_of_variants_is_limited() -> None:
     values = _values(x="a")
     values.add("x", "b")
     made = list(variants(["$x"] * 7, values))
@@ -210,11 +210,11 @@ def test_there_are_only_some_variants() -> None:
         ("{a}", ["{a}"]),
     ],
 )
-def test_braces(word: str, words: list[str]) -> None:
+def test_brace_expansion(word: str, words: list[str]) -> None:
     assert braced(word) == words
 
 
-def test_braces_make_only_some_words() -> None:
+def test_the_number_of_words_from_braces_is_limited() -> None:
     assert braced("{a,b}" * 5) == ["".join(each) for each in product("ab", repeat=5)]
     made = braced("{a,b}" * 6)
     assert len(made) == 33
@@ -225,7 +225,7 @@ def test_braces_make_only_some_words() -> None:
     assert braced(f"{{{','.join(many)}}}{{a,b}}") == [f"{number}{{a,b}}" for number in many]
 
 
-def test_what_would_expand_to_too_much_is_refused() -> None:
+def test_a_huge_expansion_is_rejected() -> None:
     word = f"{{{'a,' * 255}a}}".ljust(MOST_EXPANDED // 256, "x")
     assert len(braced(word)) == 256
     with pytest.raises(TooComplexError):
@@ -237,7 +237,7 @@ def test_what_would_expand_to_too_much_is_refused() -> None:
         values.texts("$x" * count + "$x")
 
 
-def test_values_read_at_once_are_as_those_added_one_by_one() -> None:
+def test_adding_several_values_at_once_gives_the_same_result() -> None:
     one, other = _values(x="0"), _values(x="0")
     parts = [*"abcab", "d" * (LONGEST_VALUE + 1), *"efghiad", "y" * LONGEST_VALUE, "z"]
     for part in parts:
@@ -247,6 +247,6 @@ def test_values_read_at_once_are_as_those_added_one_by_one() -> None:
     assert one.of("x") == other.of("x")
 
 
-def test_names() -> None:
+def test_variable_names() -> None:
     assert all(map(is_name, ("a", "_", "aB_1")))
     assert not any(map(is_name, ("", "1a", "a-b", "a ")))

@@ -210,7 +210,7 @@ def test_the_options_of_a_guarded_command(words: tuple[str, ...], expected: bool
 @pytest.mark.parametrize(
     ("words", "expected"), [one for one in COMMANDS if one[0][0] in {"git", "rsync", "rm"} and one[0][1:]]
 )
-def test_an_option_of_no_importance_changes_nothing(words: tuple[str, ...], expected: bool) -> None:
+def test_irrelevant_options_have_no_effect(words: tuple[str, ...], expected: bool) -> None:
     inner = 3 if words[1:2] and words[1] in {"worktree", "stash", "reflog"} else 1 + (words[0] == "git")
     longer = (*words[:inner], "-X", *words[inner:])
     assert (guard_of(longer, [longer]) is not None) is expected
@@ -218,12 +218,12 @@ def test_an_option_of_no_importance_changes_nothing(words: tuple[str, ...], expe
 
 def test_the_reason_shows_the_beginning_of_the_command() -> None:
     start = ("rm", "-rf", "x" * 73)
-    assert guard_of([], [start]) == f"{' '.join(start)}: deletes without a way back"
+    assert guard_of([], [start]) == f"{' '.join(start)}: deletes files permanently"
     longer = (*start[:2], "x" * 74)
-    assert guard_of([], [("ls",), longer]) == f"{' '.join(start)[:79]}…: deletes without a way back"
+    assert guard_of([], [("ls",), longer]) == f"{' '.join(start)[:79]}…: deletes files permanently"
 
 
-def test_what_the_command_hides_needs_a_confirmation() -> None:
+def test_hidden_program_text_needs_a_confirmation() -> None:
     assert guard_of(["sh"], [("sh",)], hides=True) == HIDES
     assert guard_of(["sh"], [("sh",)]) is None
 
@@ -236,7 +236,7 @@ class _Contains:
         return any(self._part in text for text in texts)
 
 
-def test_a_pattern_of_the_user_sees_the_script_and_its_commands() -> None:
+def test_the_users_patterns_match_the_script_and_its_commands() -> None:
     def reason(pattern: str, *argv: str) -> str | None:
         return guard_of(argv, [("a", "b"), ("c",)], [UserGuard(_Contains(pattern), "why")])
 

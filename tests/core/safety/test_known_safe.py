@@ -100,12 +100,12 @@ UNSAFE = [
 
 
 @pytest.mark.parametrize("script", SAFE)
-def test_what_only_reads(script: str) -> None:
+def test_read_only_commands(script: str) -> None:
     assert is_known_safe(["bash", "-lc", script])
 
 
 @pytest.mark.parametrize("script", UNSAFE)
-def test_what_may_do_more(script: str) -> None:
+def test_commands_that_may_do_more_than_read(script: str) -> None:
     assert not is_known_safe(["bash", "-lc", script])
 
 
@@ -154,7 +154,7 @@ META = [
 @given(
     st.sampled_from(SAFE), st.sampled_from(META), st.sampled_from(["{0} {1}", "{0}{1}", "{1} {0}", "{0};{1}"])
 )
-def test_nothing_with_shell_grammar_is_safe(safe: str, meta: str, form: str) -> None:
+def test_scripts_with_shell_grammar_are_not_safe(safe: str, meta: str, form: str) -> None:
     assert not is_known_safe(["bash", "-c", form.format(safe, meta)])
 
 
@@ -175,7 +175,7 @@ def test_no_environment_before_a_command_is_safe(safe: str, prefix: str) -> None
 
 
 @given(st.text(st.sampled_from("ls cat git;&|<>()$`'\"\\\n{}[]*?~#!=-/^%+."), max_size=30))
-def test_what_is_safe_runs_only_programs_that_read(script: str) -> None:
+def test_a_safe_script_runs_only_programs_that_read(script: str) -> None:
     """Noise that happens to be safe has none of the characters that begin an expansion or a redirection."""
     if is_known_safe(["bash", "-c", script]):
         bare = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", script)

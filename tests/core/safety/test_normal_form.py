@@ -16,7 +16,7 @@ from code_core.safety.normal_form import begins_with, could_be, normal_form, pro
         ("gls", "gls"),
     ],
 )
-def test_the_name_of_a_program(word: str, name: str) -> None:
+def test_program_names(word: str, name: str) -> None:
     assert program([word, "x"]) == name
 
 
@@ -45,7 +45,7 @@ def test_the_name_of_a_program(word: str, name: str) -> None:
         ("[g]it -C . push", "git push"),
     ],
 )
-def test_the_normal_form(words: str, form: str) -> None:
+def test_normal_forms(words: str, form: str) -> None:
     assert normal_form(tuple(words.split()), ("git", "got")) == tuple(form.split())
 
 
@@ -65,11 +65,11 @@ def test_the_normal_form(words: str, form: str) -> None:
         ("p" + "[u]" * 85, False),
     ],
 )
-def test_what_could_be_a_word(word: str, expected: bool) -> None:
+def test_words_that_a_glob_could_match(word: str, expected: bool) -> None:
     assert could_be(word, "push") is expected
 
 
-def test_a_word_is_itself_whatever_its_length() -> None:
+def test_a_word_of_any_length_matches_itself() -> None:
     assert could_be("?" * 300, "?" * 300)
     assert could_be("a*" + "x" * 253, "a" + "x" * 253)
     assert not could_be("a*" + "x" * 254, "a" + "x" * 254)
@@ -151,11 +151,11 @@ def test_a_word_is_itself_whatever_its_length() -> None:
         ("rm -x -", "rm -", True),
     ],
 )
-def test_whether_words_run_the_command_of_a_pattern(words: str, pattern: str, expected: bool) -> None:
+def test_words_that_run_the_command_of_a_pattern(words: str, pattern: str, expected: bool) -> None:
     assert begins_with(tuple(words.split()), tuple(frozenset({word}) for word in pattern.split())) is expected
 
 
-def test_a_pattern_may_have_choices() -> None:
+def test_a_pattern_may_contain_alternatives() -> None:
     pattern = (frozenset({"git", "hg"}), frozenset({"push", "-f"}))
     for words in ("git push", "hg push", "hg pus", "git x -f", "hg -vf"):
         assert begins_with(tuple(words.split()), pattern)
@@ -163,7 +163,7 @@ def test_a_pattern_may_have_choices() -> None:
         assert not begins_with(tuple(words.split()), pattern)
 
 
-def test_every_choice_of_a_program_has_its_own_normal_form() -> None:
+def test_every_alternative_program_has_its_own_normal_form() -> None:
     pattern = (frozenset({"git-push", "docker-compose", "svn"}),)
     for words in ("git -C x push", "docker compose", "git-push", "docker-compose", "/usr/bin/svn x"):
         assert begins_with(tuple(words.split()), pattern)

@@ -56,7 +56,7 @@ def test_every_option_is_found_with_its_value() -> None:
     ]
 
 
-def test_nothing_after_two_dashes_is_an_option() -> None:
+def test_words_after_two_dashes_are_not_options() -> None:
     assert list(present("a -n -- -v --help".split(), OPTIONS)) == [("n", False, None)]
 
 
@@ -85,5 +85,5 @@ def test_an_option_at_the_end_lacks_its_value() -> None:
         ("-x --x", False),
     ],
 )
-def test_whether_an_option_is_among_the_words(words: str, expected: bool) -> None:
+def test_options_among_words(words: str, expected: bool) -> None:
     assert has(words.split(), "fR", "force recursive", valued="o", valued_long="output") is expected

@@ -55,7 +55,7 @@ RULES = parse_rules(tomllib.loads(FILE), "a.toml")
         ("make", None),
     ],
 )
-def test_the_strictest_rule_wins_on_every_statement(script: str, decision: RuleDecision | None) -> None:
+def test_the_strictest_rule_applies_to_every_statement(script: str, decision: RuleDecision | None) -> None:
     rule = strictest(RULES, statements(["bash", "-c", script]))
     assert (rule and rule.decision) == decision
 
@@ -74,7 +74,7 @@ def test_the_strictest_rule_wins_on_every_statement(script: str, decision: RuleD
         ("X=1 make", False),
     ],
 )
-def test_an_allowing_rule_never_passes_more_than_its_command(script: str, allowed: bool) -> None:
+def test_an_allowing_rule_never_allows_more_than_its_command(script: str, allowed: bool) -> None:
     assert is_allowed(["bash", "-lc", script], RULES) is allowed
 
 
@@ -91,7 +91,7 @@ def test_an_allowing_rule_never_passes_more_than_its_command(script: str, allowe
         (("bash -c", "prefix"), ["bash", "-c", "rm x"], False),
     ],
 )
-def test_registered_commands(registered: tuple[str, str], argv: list[str], allowed: bool) -> None:
+def test_registered_commands_are_allowed(registered: tuple[str, str], argv: list[str], allowed: bool) -> None:
     command, kind = registered
     one = RegisteredCommand(tuple(command.split()), "exact" if kind == "exact" else "prefix")
     assert is_allowed(argv, registered=[one]) is allowed
@@ -106,7 +106,7 @@ def test_a_semantic_prefix_skips_options() -> None:
 @given(
     st.sampled_from(["$(x)", "; x", "&& x", "| x", "> x", "\nx", "& x", "`x`"]), st.sampled_from(["", " "])
 )
-def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
+def test_a_prefix_does_not_allow_further_commands(tail: str, space: str) -> None:
     one = RegisteredCommand(("git", "status"), "prefix", ("git", "status"))
     assert not is_allowed(["bash", "-c", f"git status{space}{tail}"], RULES, [one])
 
@@ -145,12 +145,12 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=['a']\nexact=true\nmatch=['a b']", "does not match 'a b'"),
     ],
 )
-def test_a_wrong_rule_says_what_is_wrong(text: str, message: str) -> None:
+def test_an_invalid_rule_is_reported_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(RuleError, match=message):
         parse_rules(tomllib.loads(text), "a.toml")
 
 
-def test_a_rendered_rule_is_a_table_for_the_end_of_a_file() -> None:
+def test_a_rendered_rule_can_be_appended_to_a_file() -> None:
     rule = rule_of(
         "make", 'a"b\n', exact=True, outside=True, cwd=Path("/w"), files=frozenset({(Path("/w/x"), "0f")})
     )
@@ -170,7 +170,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
     st.booleans(),
     st.none() | st.dictionaries(TEXTS, st.text("0123456789abcdef", min_size=64, max_size=64), max_size=3),
 )
-def test_a_rendered_rule_reads_back(
+def test_a_rendered_rule_is_parsed_back_unchanged(
     words: list[str], exact: bool, outside: bool, files: dict[str, str] | None
 ) -> None:
     pinned = (
@@ -240,7 +240,7 @@ def test_a_rendered_rule_reads_back(
         ("make " + " ".join("abcdefghijklmnop"), None),
     ],
 )
-def test_which_rule_is_proposed(script: str, proposal: Proposal | None) -> None:
+def test_proposed_rules(script: str, proposal: Proposal | None) -> None:
     argv = ["bash", "-lc", script]
     parts = plain_commands(argv)
     assert proposed_rule(parts, confined=True) == proposal
@@ -262,16 +262,16 @@ def test_which_rule_is_proposed(script: str, proposal: Proposal | None) -> None:
         assert is_allowed(["bash", "-c", f"{command} {more}"], rules, cwd=here) is not proposal.exact
 
 
-def test_nothing_is_proposed_for_no_commands() -> None:
+def test_no_rule_is_proposed_without_commands() -> None:
     assert proposed_rule(None, confined=True) is None
     assert proposed_rule((), confined=True) is None
 
 
-def test_git_is_proposed_where_it_runs_unconfined() -> None:
+def test_a_rule_for_git_is_proposed_if_it_runs_unconfined() -> None:
     assert proposed_rule((("git", "status"),), confined=False) == Proposal(("git", "status"), exact=True)
 
 
-def test_a_question_says_what_a_rule_allows() -> None:
+def test_a_question_describes_what_a_rule_allows() -> None:
     exact, prefix = Proposal(("make", "all"), exact=True), Proposal(("git", "add"), exact=False)
     assert allows(exact, "/w", outside=False) == (
         "Allows exactly `make all`, without other arguments, from now on, in /w and below."
@@ -295,7 +295,7 @@ def test_a_rule_for_files_holds_only_for_these_contents() -> None:
             assert not is_allowed(["./x.sh"], [rule], outside=outside, cwd=Path("/w"), files=others)
 
 
-def test_what_git_reads_does_not_ride_along_where_it_runs_unconfined() -> None:
+def test_unconfined_git_commands_are_not_allowed_along_with_others() -> None:
     argv = ["bash", "-c", "make && git status"]
     assert is_allowed(argv, RULES, confined=True)
     assert not is_allowed(argv, RULES, confined=False)

@@ -147,5 +147,5 @@ FORBIDDEN_SCRIPTS = [
 
 
 @pytest.mark.parametrize("script", FORBIDDEN_SCRIPTS)
-def test_a_forbidding_rule_sees_what_a_script_expands(script: str) -> None:
+def test_a_forbidding_rule_applies_to_what_a_script_expands_to(script: str) -> None:
     assert forbidden("bash", "-lc", script)

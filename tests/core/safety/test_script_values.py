@@ -51,7 +51,7 @@ def _gathered(*scripts: str) -> Definitions:
         ("echo a | read x", "x", ["a"]),
     ],
 )
-def test_the_values_that_a_script_gives(script: str, name: str, values: list[str]) -> None:
+def test_the_values_that_a_script_defines(script: str, name: str, values: list[str]) -> None:
     assert _gathered(script).values.of(name) == values
 
 
@@ -65,7 +65,7 @@ def test_aliases() -> None:
     assert definitions.aliases("b") == definitions.aliases("none") == []
 
 
-def test_arguments_of_only_some_functions_are_looked_at() -> None:
+def test_only_some_functions_arguments_are_examined() -> None:
     for count, values in ((64, ["push", ""]), (65, [])):
         functions = "; ".join(f"f{number}() {{ :; }}" for number in range(count - 1))
         assert _gathered(f"{functions}; f0 push").values.of("@") == values

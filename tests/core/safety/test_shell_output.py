@@ -44,7 +44,7 @@ def test_the_possible_outputs(arguments: list[str], texts: list[str]) -> None:
         ([["command", "rm"]], None),
     ],
 )
-def test_the_word_that_a_substitution_becomes(commands: list[list[str]], word: str | None) -> None:
+def test_the_word_that_results_from_a_substitution(commands: list[list[str]], word: str | None) -> None:
     assert output(commands) == word
 
 

@@ -48,11 +48,11 @@ def test_plain_scripts(script: str, commands: list[list[str]]) -> None:
         *("a \0", "a '\0'", "a \x07", "é", "time ls", "'' x", "a\rb", "a !x", "a ^b^"),
     ],
 )
-def test_what_is_not_plain_is_not_decided(script: str) -> None:
+def test_scripts_that_are_not_plain_are_undecided(script: str) -> None:
     assert split_plain(script) is None
 
 
-def test_a_shell_is_its_script_and_another_program_is_itself() -> None:
+def test_a_shell_is_split_into_its_script_and_another_program_is_itself() -> None:
     assert plain_commands(["/bin/bash", "-lc", "a; b"]) == (("a",), ("b",))
     assert plain_commands(["a", "b; c"]) == (("a", "b; c"),)
     assert plain_commands(["bash", "-c", "a", "b"]) == (("bash", "-c", "a", "b"),)
@@ -69,7 +69,7 @@ def test_a_shell_is_its_script_and_another_program_is_itself() -> None:
         ("./sh", False),
     ],
 )
-def test_what_is_a_shell(name: str, expected: bool) -> None:
+def test_shells(name: str, expected: bool) -> None:
     assert is_shell(name) is expected
 
 
@@ -92,7 +92,7 @@ def test_bash_reads_the_same_words(arguments: str) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0!", codec="utf-8"), min_size=1), min_size=2))
-def test_quoted_words_come_back(words: list[str]) -> None:
+def test_quoted_words_are_split_back_into_the_same_words(words: list[str]) -> None:
     script = " ".join(["echo", *(shlex.quote(word) for word in words)])
     commands = split_plain(script)
     assert commands in {None, (("echo", *words),)}

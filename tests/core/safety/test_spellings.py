@@ -280,7 +280,7 @@ def forbidden(*argv: str) -> bool:
 
 
 @pytest.mark.parametrize("command", FORBIDDEN)
-def test_a_forbidding_rule_sees_every_spelling(command: str) -> None:
+def test_a_forbidding_rule_applies_to_every_spelling(command: str) -> None:
     assert forbidden(*shlex.split(command))
     assert forbidden("bash", "-lc", command)
 
@@ -291,7 +291,7 @@ def test_a_script_of_ordinary_size_is_understood() -> None:
 
 
 @pytest.mark.parametrize("command", FREE)
-def test_a_forbidding_rule_leaves_neighbours_alone(command: str) -> None:
+def test_a_forbidding_rule_does_not_apply_to_similar_commands(command: str) -> None:
     assert not forbidden("bash", "-lc", command)
 
 
@@ -328,6 +328,6 @@ def test_a_forbidding_rule_leaves_neighbours_alone(command: str) -> None:
         ("python3 -c \"print('rm -rf x')\"", False),
     ],
 )
-def test_guards_read_options_as_the_program_does(command: str, guarded: bool) -> None:
+def test_guards_parse_options_like_the_program(command: str, guarded: bool) -> None:
     argv = ["bash", "-c", command]
     assert (guard_of(argv, statements(argv)) is not None) is guarded

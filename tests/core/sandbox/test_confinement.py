@@ -26,7 +26,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
-def test_a_policy_that_writes_nothing(work: Path) -> None:
+def test_a_read_only_policy(work: Path) -> None:
     for policy in (ReadOnly(), DangerFullAccess()):
         assert confinement_of(policy, work, work, {}) == Confinement()
 
@@ -46,7 +46,7 @@ def test_the_working_directory_and_the_temporary_ones(work: Path) -> None:
     )
 
 
-def test_links_are_resolved_and_what_is_missing_is_left_out(work: Path) -> None:
+def test_links_are_resolved_and_missing_directories_are_left_out(work: Path) -> None:
     policy = WorkspaceWrite(
         exclude_slash_tmp=True, writable_roots=[Path("/no/such/place")], network_access=True
     )
@@ -58,7 +58,7 @@ def test_links_are_resolved_and_what_is_missing_is_left_out(work: Path) -> None:
     assert found == Confinement((work,), (work / ".code", work / ".git/hooks"), absent, network=True)
 
 
-def test_what_is_protected_whether_it_exists_or_not(work: Path) -> None:
+def test_settings_are_protected_whether_they_exist_or_not(work: Path) -> None:
     policy = WorkspaceWrite(exclude_slash_tmp=True, allow_git_writes=False)
     (work / ".code").rmdir()
     found = confinement_of(policy, work, work / "other/home", {})
@@ -73,7 +73,9 @@ def test_the_directories_between_roots_cannot_be_renamed_away(tmp_path: Path) ->
     assert Confinement((tmp_path,), (tmp_path / "d", tmp_path / "d/e/f")).pinned() == ()
 
 
-def test_a_directory_of_the_agents_own_is_not_writable(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_the_agents_own_directories_is_not_writable(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     policy = WorkspaceWrite(exclude_slash_tmp=True)
     assert confinement_of(policy, work, work, {}).writable == ()
     (work / "rules").mkdir()
@@ -86,7 +88,7 @@ def test_a_directory_of_the_agents_own_is_not_writable(work: Path, monkeypatch: 
     assert confinement_of(policy, work / "other", work.parent / "home", {}).writable == ()
 
 
-def test_a_directory_that_can_be_hidden_is_closed_as_a_whole(
+def test_a_directory_whose_contents_can_be_hidden_is_protected_as_a_whole(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when a command takes away the rights to `.git`, to give them back in its next turn."""
@@ -117,7 +119,7 @@ def test_shared_memory_may_be_a_temporary_directory() -> None:
     assert Path("/dev/shm/x") in writable_roots(policy, Path("/work"), {"TMPDIR": "/dev/shm/x"})
 
 
-def test_the_command_line_of_bubblewrap() -> None:
+def test_bubblewraps_command_line() -> None:
     confinement = Confinement((Path("/tmp"), Path("/w")), (Path("/w/.git"),), limits=UNLIMITED)
     argv = bubblewrap_argv("bwrap", confinement, Path("/w/sub"), (8, 9), ["ls", "-l"])
     joined = " ".join(argv)
@@ -140,13 +142,13 @@ def test_the_command_line_of_bubblewrap() -> None:
     assert shared.index("/w") < shared.index("--tmpfs") < shared.index("/dev/shm/x")
 
 
-def test_what_is_absent_is_protected_and_what_is_between_is_bound_on_itself() -> None:
+def test_absent_paths_are_protected_and_directories_in_between_are_bind_mounts() -> None:
     confinement = Confinement((Path("/w"),), absent=(Path("/w/a/.code"),))
     joined = " ".join(bubblewrap_argv("bwrap", confinement, Path("/w"), (8, 9), []))
     assert "--bind /w /w --bind /w/a /w/a --ro-bind /w/a/.code /w/a/.code" in joined
 
 
-def test_limits_are_those_of_the_policy() -> None:
+def test_limits_come_from_the_policy() -> None:
     limits = replace(UNLIMITED, processes=64, file_bytes=2**20, memory_bytes=2**30)
     assert dict(limits.resources(processes=True)) == {
         resource.RLIMIT_NPROC: 64,
@@ -175,7 +177,7 @@ def test_saved_keys_and_tokens_are_hidden(policy: SandboxPolicy, tmp_path: Path)
         assert f'(deny file-read* (subpath "{path}"))' in seatbelt_profile(confinement)
 
 
-def test_the_profile_of_seatbelt() -> None:
+def test_seatbelts_profile() -> None:
     profile = seatbelt_profile(Confinement((Path('/w "x"'),), (Path('/w "x"/.git'), Path("/other"))))
     assert (
         '(allow file-write* (require-all (subpath "/w \\"x\\"") (require-not (subpath "/w \\"x\\"/.git"))))'
@@ -187,7 +189,7 @@ def test_the_profile_of_seatbelt() -> None:
     assert "(allow network-outbound (remote ip))" in seatbelt_profile(Confinement(network=True))
 
 
-def test_the_profile_of_seatbelt_keeps_what_leads_to_the_closed_in_its_place() -> None:
+def test_seatbelts_profile_keeps_directories_above_protected_paths_from_being_moved() -> None:
     confinement = Confinement((Path("/w"),), absent=(Path("/w/a/.code"),), links=(Path("/w/.code"),))
     profile = seatbelt_profile(confinement)
     assert '(require-not (subpath "/w/a/.code"))' in profile

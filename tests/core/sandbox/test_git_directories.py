@@ -71,7 +71,7 @@ def test_a_separate_git_directory(top: Path) -> None:
     "target",
     ["main/.git", "main/.git/worktrees/tree", "main/.git/modules/libs/part", "bare.git", ".", "missing"],
 )
-def test_a_git_file_that_names_the_repository_of_another_is_not_believed(
+def test_a_git_file_that_names_another_trees_repository_is_not_trusted(
     top: Path, tmp_path: Path, target: str
 ) -> None:
     (tmp_path / ".git").write_text(f"gitdir: {top / target}\n")
@@ -81,7 +81,7 @@ def test_a_git_file_that_names_the_repository_of_another_is_not_believed(
     assert git_directories(tmp_path) is None
 
 
-def test_a_git_directory_that_names_the_common_one_of_another_is_not_believed(
+def test_a_git_directory_that_names_another_ones_common_directory_is_not_trusted(
     top: Path, tmp_path: Path
 ) -> None:
     git(tmp_path, "init", "-q", "mine")
@@ -90,7 +90,7 @@ def test_a_git_directory_that_names_the_common_one_of_another_is_not_believed(
     assert git_directories(tmp_path / "mine") is None
 
 
-def test_an_empty_directory_called_git_is_passed_over_as_git_does(top: Path) -> None:
+def test_an_empty_git_directory_is_ignored_as_git_does(top: Path) -> None:
     folder = top / "main/sub/empty"
     (folder / ".git").mkdir(parents=True)
     found = git_directories(folder)
@@ -99,7 +99,7 @@ def test_an_empty_directory_called_git_is_passed_over_as_git_does(top: Path) -> 
 
 
 @pytest.mark.parametrize("hidden", ["HEAD", "objects", "refs"])
-def test_a_submodule_is_known_by_what_stays_closed_in_it(tmp_path: Path, hidden: str) -> None:
+def test_a_submodule_is_recognised_by_any_protected_file(tmp_path: Path, hidden: str) -> None:
     git(tmp_path, "init", "-q", "main")
     git(tmp_path, "init", "-q", "--bare", "main/.git/modules/libs/part")
     own = tmp_path / "main/.git/modules/libs/part"
@@ -108,7 +108,7 @@ def test_a_submodule_is_known_by_what_stays_closed_in_it(tmp_path: Path, hidden:
 
 
 @pytest.mark.parametrize("name", ["modules", "worktrees"])
-def test_too_many_or_unreadable_ones_are_closed_together(tmp_path: Path, name: str) -> None:
+def test_too_many_or_unreadable_ones_are_protected_together(tmp_path: Path, name: str) -> None:
     git(tmp_path, "init", "-q")
     repository = git_directories(tmp_path)
     assert repository is not None
@@ -130,7 +130,7 @@ def test_nested_submodules_are_counted_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["gitdir: " + "x" * 5000, "gitdir: a\0b", "gitdir: x\n" * 1000])
-def test_a_git_file_that_names_no_path_is_passed_over(tmp_path: Path, text: str) -> None:
+def test_a_git_file_without_a_path_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / ".git").write_text(text)
     assert git_directories(tmp_path) is None
     (tmp_path / ".git").unlink()
@@ -151,7 +151,7 @@ def test_settings_of_any_shape_are_read_in_little_time(tmp_path: Path, filling: 
     assert time.process_time() - started < 3
 
 
-def test_a_pipe_or_an_endless_file_keeps_nobody(tmp_path: Path) -> None:
+def test_a_pipe_or_an_endless_file_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".git")
     assert git_directories(tmp_path) is None
     (tmp_path / ".git").unlink()

@@ -61,7 +61,7 @@ def test_everyday_commands(top: Path, mechanism: str, tree: str) -> None:
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 @pytest.mark.parametrize("tree", TREES)
-def test_nothing_with_git_closed(top: Path, mechanism: str, tree: str) -> None:
+def test_nothing_works_with_all_of_git_protected(top: Path, mechanism: str, tree: str) -> None:
     if mechanism == "landlock" and tree == "main":
         pytest.skip("a gap of Landlock: .git is inside the writable directory")
     code, problems = run(mechanism, top / tree, "echo x > file && git add file", writes=False)
@@ -80,6 +80,6 @@ def test_nothing_with_git_closed(top: Path, mechanism: str, tree: str) -> None:
         'echo x > "$(git rev-parse --git-common-dir)/config"',
     ],
 )
-def test_settings_and_hooks_are_closed(top: Path, tree: str, script: str) -> None:
+def test_settings_and_hooks_are_protected(top: Path, tree: str, script: str) -> None:
     code, problems = run("bwrap", top / tree, script)
     assert code != 0, problems

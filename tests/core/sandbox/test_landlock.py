@@ -43,7 +43,7 @@ def waiting(sandbox: Landlock) -> psutil.Process:
     return psutil.Process(sandbox._waiting.process.pid)
 
 
-def test_each_command_has_its_own_rights_directory_and_environment(
+def test_each_command_has_its_own_permissions_directory_and_environment(
     landlock: Landlock, tmp_path: Path
 ) -> None:
     for name in ("a", "b", "c"):
@@ -56,7 +56,7 @@ def test_each_command_has_its_own_rights_directory_and_environment(
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")) == ["a/a", "b/b", "c/c"]
 
 
-def test_a_command_larger_than_a_pipe_arrives_whole(landlock: Landlock, tmp_path: Path) -> None:
+def test_a_command_larger_than_a_pipe_arrives_completely(landlock: Landlock, tmp_path: Path) -> None:
     arguments = ["x" * 100_000] * 10
     for _ in range(2):
         assert run(landlock, 'for i; do echo -n "$i"; done | wc -c', tmp_path, "sh", *arguments) == (
@@ -65,7 +65,7 @@ def test_a_command_larger_than_a_pipe_arrives_whole(landlock: Landlock, tmp_path
         )
 
 
-def test_one_that_ended_is_replaced(landlock: Landlock, tmp_path: Path) -> None:
+def test_a_helper_that_ended_is_replaced(landlock: Landlock, tmp_path: Path) -> None:
     run(landlock, "true", tmp_path)
     process = waiting(landlock)
     process.kill()
@@ -74,7 +74,7 @@ def test_one_that_ended_is_replaced(landlock: Landlock, tmp_path: Path) -> None:
     assert run(landlock, "echo here; exit 7", tmp_path) == (7, "here\n")
 
 
-def test_one_that_is_stopped_keeps_nobody_waiting(landlock: Landlock, tmp_path: Path) -> None:
+def test_a_stopped_helper_does_not_block(landlock: Landlock, tmp_path: Path) -> None:
     run(landlock, "true", tmp_path)
     spare = waiting(landlock)
     spare.suspend()
@@ -102,16 +102,14 @@ def test_a_command_has_the_signals_of_any_other(landlock: Landlock, tmp_path: Pa
             assert process.stdout.read() == b"y\n141\n"
 
 
-def test_arguments_that_cannot_be_are_reported_without_a_traceback(
-    landlock: Landlock, tmp_path: Path
-) -> None:
+def test_impossible_arguments_are_reported_without_a_traceback(landlock: Landlock, tmp_path: Path) -> None:
     with landlock.start(["sh", "-c", "a\0b"], Confinement(), tmp_path, {"PATH": os.defpath}) as process:
         assert process.stderr is not None
         assert process.stderr.read() == b"sh: cannot be run: embedded null byte\n"
     assert process.returncode == 126
 
 
-def test_it_knows_nothing_and_ends_with_the_agent(tmp_path: Path) -> None:
+def test_the_helper_has_no_secrets_and_ends_with_the_agent(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from core.sandbox.test_landlock import *\n"
         "sandbox = Landlock(seccomp_machine()); run(sandbox, 'true', Path.cwd())\n"

@@ -54,18 +54,18 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_the_size_of_a_file(mechanism: str, tmp_path: Path) -> None:
+def test_the_size_of_a_file_is_limited(mechanism: str, tmp_path: Path) -> None:
     assert run(mechanism, replace(DEFAULT_LIMITS, file_bytes=100_000), tmp_path, FILE) == "File too large\n"
     assert run(mechanism, DEFAULT_LIMITS, tmp_path, FILE) == "WRITTEN\n"
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_the_memory_of_a_process(mechanism: str, tmp_path: Path) -> None:
+def test_the_memory_of_a_process_is_limited(mechanism: str, tmp_path: Path) -> None:
     assert run(mechanism, replace(DEFAULT_LIMITS, memory_bytes=200 * 2**20), tmp_path, MEMORY) == "refused\n"
     assert run(mechanism, DEFAULT_LIMITS, tmp_path, MEMORY) == "TAKEN\n"
 
 
-def test_shared_memory(tmp_path: Path) -> None:
+def test_shared_memory_is_limited(tmp_path: Path) -> None:
     limited = replace(DEFAULT_LIMITS, shared_memory_bytes=2**18)
     assert run("bwrap", limited, tmp_path, SHARED) == "No space left on device\n"
     assert run("bwrap", DEFAULT_LIMITS, tmp_path, SHARED) == "WRITTEN\n"
@@ -146,7 +146,7 @@ time.sleep(20)
     assert "more than 100 processes and threads" in problem.decode()
 
 
-def test_a_lower_limit_of_the_user_stays(tmp_path: Path) -> None:
+def test_a_lower_limit_of_the_user_is_kept(tmp_path: Path) -> None:
     """The control: the default is more than this one."""
     script = "ulimit -Hf"
     start = (

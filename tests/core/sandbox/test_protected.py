@@ -32,7 +32,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-def test_settings_are_closed_wherever_they_are_read_from_and_before_they_exist(work: Path) -> None:
+def test_settings_are_protected_wherever_they_are_read_from_and_before_they_exist(work: Path) -> None:
     home, user = work.parent / "home", work.parent / "user"
     for policy in (ReadOnly(), OPEN, SHUT):
         found = protected_by(policy, work, home, [work, work / "sub"])
@@ -41,7 +41,7 @@ def test_settings_are_closed_wherever_they_are_read_from_and_before_they_exist(w
         )
 
 
-def test_a_link_to_settings_is_resolved_and_known_as_a_link(work: Path) -> None:
+def test_a_link_to_settings_is_resolved_and_recorded_as_a_link(work: Path) -> None:
     (work / "elsewhere").mkdir()
     (work / ".code").symlink_to("elsewhere")
     found = protected_by(OPEN, work, work.parent / "home", [work])
@@ -49,7 +49,7 @@ def test_a_link_to_settings_is_resolved_and_known_as_a_link(work: Path) -> None:
     assert found.links == (work / ".code",)
 
 
-def test_the_agents_own_files_are_closed_whatever_the_policy() -> None:
+def test_the_agents_own_files_are_protected_under_every_policy() -> None:
     assert Path(sys.prefix).resolve() in own_files()
     package = Path(module.__file__).parents[1]
     assert any(package.is_relative_to(path) for path in own_files())
@@ -87,7 +87,7 @@ def test_the_systems_own_bubblewrap_and_git_cannot_be_replaced(
     }
 
 
-def test_git_may_write_but_not_to_what_makes_it_run_programs(work: Path) -> None:
+def test_git_may_write_except_for_files_that_make_it_run_programs(work: Path) -> None:
     git(work, "init", "-q")
     found = protected_by(OPEN, work / "sub", work.parent / "home", [work / "sub"])
     assert found.open_git == (work / ".git",)
@@ -97,7 +97,7 @@ def test_git_may_write_but_not_to_what_makes_it_run_programs(work: Path) -> None
     assert found.reasons()[work / ".git/config"] == "can make git run programs"
 
 
-def test_git_that_is_closed_is_closed_as_a_whole_wherever_its_data_is(work: Path) -> None:
+def test_all_of_git_is_protected_wherever_its_data_is(work: Path) -> None:
     git(work, "init", "-q")
     git(work, "commit", "-q", "--allow-empty", "-m", "one")
     git(work, "worktree", "add", "-q", "sub/tree")
@@ -112,7 +112,9 @@ def test_git_that_is_closed_is_closed_as_a_whole_wherever_its_data_is(work: Path
     assert not any(path.is_relative_to(work) for path in elsewhere)
 
 
-def test_no_number_of_directories_hides_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repository_is_found_among_any_number_of_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(300):
         (tmp_path / f"{number:03}/deep").mkdir(parents=True)
     (tmp_path / "299/deep/.git").mkdir()
@@ -121,7 +123,7 @@ def test_no_number_of_directories_hides_a_repository(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("part", ["HEAD", "objects", "refs"])
-def test_a_repository_without_a_part_that_commands_can_remove_stays_closed(work: Path, part: str) -> None:
+def test_a_repository_stays_protected_if_commands_remove_a_part_of_it(work: Path, part: str) -> None:
     git(work, "init", "-q")
     git(work, "init", "-q", "nested")
     apart = work / "apart.git"
@@ -136,7 +138,7 @@ def test_a_repository_without_a_part_that_commands_can_remove_stays_closed(work:
     assert apart in protected_by(SHUT, work, work.parent / "home", [work]).git
 
 
-def test_another_common_directory_does_not_open_the_settings(work: Path) -> None:
+def test_the_settings_stay_protected_with_another_common_directory(work: Path) -> None:
     git(work, "init", "-q")
     (work / ".git/commondir").write_text("../sub\n")
     found = protected_by(OPEN, work, work.parent / "home", [work])
@@ -167,7 +169,7 @@ def test_the_search_for_repositories_is_bounded(work: Path, monkeypatch: pytest.
     assert found[0].entry == work / "sub/.git", "the nearest first"
 
 
-def test_what_links_and_settings_of_git_name_is_closed(work: Path) -> None:
+def test_targets_of_gits_links_and_settings_are_protected(work: Path) -> None:
     git(work, "init", "-q")
     for name in ("scripts/commit", "sub/shared.conf", ".githooks/pre-push", "sub/watch"):
         (work / name).parent.mkdir(exist_ok=True)
@@ -184,7 +186,7 @@ def test_what_links_and_settings_of_git_name_is_closed(work: Path) -> None:
     assert work.parent / "user/.gitconfig" in found.git
 
 
-def test_settings_of_the_agent_that_are_links_are_closed_where_they_lead(work: Path) -> None:
+def test_targets_of_linked_agent_settings_are_protected(work: Path) -> None:
     home = work.parent / "home"
     (work / "dotfiles").mkdir()
     for name in ("config.toml", "rule.toml"):
@@ -198,7 +200,7 @@ def test_settings_of_the_agent_that_are_links_are_closed_where_they_lead(work: P
     assert work / "sub" not in found.settings
 
 
-def test_a_git_file_that_appears_later_opens_nothing(work: Path) -> None:
+def test_a_git_file_that_appears_later_grants_nothing(work: Path) -> None:
     first = protected_by(OPEN, work, work.parent / "home", [work])
     assert first.open_git == ()
     git(work.parent, "init", "-q", "--bare", "apart.git")
@@ -224,7 +226,7 @@ def test_repositories_are_searched_for_again_after_a_while(
     assert set(known_repositories(tmp_path)) == {tmp_path / "one/.git", tmp_path / "two/.git"}
 
 
-def test_a_planted_git_file_opens_a_directory_that_records_no_tree_but_not_its_settings(work: Path) -> None:
+def test_a_planted_git_file_opens_a_separate_directory_but_not_its_settings(work: Path) -> None:
     """A documented limit: git does not record the tree of a separate directory."""
     data = work.parent / "data"
     git(work.parent, "init", "-q", "--separate-git-dir", str(data), "elsewhere")

@@ -87,7 +87,9 @@ SHARED_CALLS = [
 
 @pytest.mark.parametrize("machine", machines())
 @pytest.mark.parametrize(("name", "arguments", "alone", "online"), CALLS)
-def test_calls(machine: Machine, name: str, arguments: tuple[int, ...], alone: int, online: int) -> None:
+def test_system_calls(
+    machine: Machine, name: str, arguments: tuple[int, ...], alone: int, online: int
+) -> None:
     number = NUMBERS[machine][name]
     for network, expected in ((False, alone), (True, online)):
         program = seccomp_program(machine, network=network)
@@ -96,7 +98,7 @@ def test_calls(machine: Machine, name: str, arguments: tuple[int, ...], alone: i
 
 @pytest.mark.parametrize("machine", machines())
 @pytest.mark.parametrize(("name", "arguments", "expected"), SHARED_CALLS)
-def test_calls_of_those_who_share_processes_with_others(
+def test_system_calls_of_commands_that_see_other_processes(
     machine: Machine, name: str, arguments: tuple[int, ...], expected: int
 ) -> None:
     number = NUMBERS[machine].get(name, 63 if machine == "aarch64" else 0)
@@ -122,7 +124,7 @@ def test_another_architecture_is_killed(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("machine", machines())
-def test_every_jump_stays_inside(machine: Machine) -> None:
+def test_every_jump_stays_inside_the_program(machine: Machine) -> None:
     code = list(bpf.instructions(seccomp_program(machine, network=False, shared=True)))
     assert len(code) < 300
     for at, (kind, yes, no, _) in enumerate(code):
@@ -135,7 +137,7 @@ def test_every_jump_stays_inside(machine: Machine) -> None:
     shutil.which("scmp_sys_resolver") is None, reason="scmp_sys_resolver (seccomp) is not installed"
 )
 @pytest.mark.parametrize("machine", machines())
-def test_the_numbers_are_those_of_libseccomp(machine: Machine) -> None:
+def test_the_numbers_match_libseccomp(machine: Machine) -> None:
     for name, number in NUMBERS[machine].items():
         done = subprocess.run(
             ["scmp_sys_resolver", "-a", machine, name], capture_output=True, text=True, check=True

@@ -7,7 +7,7 @@ from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.watch import changed, seen_in, watched
 
 
-def test_what_each_kind_of_sandbox_cannot_protect(tmp_path: Path) -> None:
+def test_paths_that_each_kind_of_sandbox_cannot_protect(tmp_path: Path) -> None:
     code, own, link = tmp_path / ".code", tmp_path / "venv", tmp_path / "link"
     common = tmp_path / ".git/commondir"
     confinement = Confinement(
@@ -42,7 +42,7 @@ def test_every_change_is_noticed(tmp_path: Path, change: object) -> None:
     assert set(changed(before, seen_in([code]))) & {code, code / "rules", code / "config.toml"}
 
 
-def test_no_number_of_files_hides_a_change(tmp_path: Path) -> None:
+def test_a_change_is_found_among_any_number_of_files(tmp_path: Path) -> None:
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     for number in range(10_001):
@@ -82,14 +82,14 @@ def test_an_interrupted_command_leaves_no_placeholder(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_placeholder_that_somebody_has_filled_stays(tmp_path: Path) -> None:
+def test_a_placeholder_with_contents_stays(tmp_path: Path) -> None:
     path = tmp_path / ".code"
     with placeholders(Confinement((tmp_path,), absent=(path,))):
         (path / "rules").mkdir()
     assert (path / "rules").is_dir()
 
 
-def test_a_link_in_the_place_of_a_placeholder_is_not_used(tmp_path: Path) -> None:
+def test_a_link_in_place_of_a_placeholder_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
     (tmp_path / ".code").symlink_to("victim")
     with placeholders(Confinement((tmp_path,), absent=(tmp_path / ".code",))) as ready:

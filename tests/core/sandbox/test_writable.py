@@ -22,7 +22,7 @@ def policy(*roots: str | Path) -> WorkspaceWrite:
 
 
 @pytest.mark.parametrize("name", ["link", "link/out", "inner/../link", "inner/chain", "inner/chain/out"])
-def test_a_link_in_a_writable_directory_makes_nothing_else_writable(work: Path, name: str) -> None:
+def test_a_link_in_a_writable_directory_does_not_make_its_target_writable(work: Path, name: str) -> None:
     (work / "link").symlink_to("../victim")
     (work / "inner/chain").symlink_to("../link")
     assert writable_roots(policy(name), work, {}) == [work]
@@ -39,7 +39,7 @@ def test_a_working_directory_that_was_replaced_is_not_writable(work: Path) -> No
     assert found.writable == (work,)
 
 
-def test_a_link_that_leads_to_its_own_directory_could_lead_elsewhere_later(work: Path) -> None:
+def test_a_link_to_its_own_directory_could_lead_elsewhere_later(work: Path) -> None:
     (work / "self").symlink_to(".")
     assert writable_roots(policy(), work / "self", {}) == []
 
@@ -54,7 +54,7 @@ def test_a_link_that_only_the_user_can_change_is_followed(work: Path) -> None:
     assert redirected_roots(roots, work, {}) == []
 
 
-def test_links_without_an_end_do_not_hang(work: Path) -> None:
+def test_endless_links_do_not_hang(work: Path) -> None:
     (work / "a").symlink_to("b")
     (work / "b").symlink_to("a")
     assert redirected_roots(policy("a"), work, {}) == [work / "a"]

@@ -101,7 +101,7 @@ class SessionMachine(RuleBasedStateMachine):
         return self.conversation._runner.running is not None or ops > 0
 
     def steps(self, number: int) -> None:
-        """Let the event loop run so many times."""
+        """Let the event loop run `number` times."""
 
         async def turn_over() -> None:
             for _ in range(number):

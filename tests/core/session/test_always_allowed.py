@@ -36,7 +36,7 @@ def allowing(*words: str) -> str:
 
 
 @confined
-def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
+def test_a_rule_allows_running_outside_the_sandbox_only_if_the_question_was_about_that(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
     file = tmp_path / "rules/always-allowed.toml"
@@ -100,7 +100,7 @@ def test_a_command_that_is_always_allowed_becomes_a_rule(
 
 
 @pytest.mark.usefixtures("no_sandbox")
-def test_rules_that_the_user_has_added_hold_in_the_next_conversation(
+def test_rules_that_the_user_added_apply_in_the_next_conversation(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
     async def allow(frontend: Frontend) -> None:
@@ -126,7 +126,7 @@ def test_rules_that_the_user_has_added_hold_in_the_next_conversation(
 
 
 @pytest.mark.usefixtures("no_sandbox")
-def test_where_no_rule_was_proposed_always_is_once(converse: Callable[..., None], tmp_path: Path) -> None:
+def test_without_a_proposed_rule_always_means_once(converse: Callable[..., None], tmp_path: Path) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
@@ -142,7 +142,7 @@ def test_where_no_rule_was_proposed_always_is_once(converse: Callable[..., None]
     assert not (tmp_path / "rules").exists()
 
 
-def test_rules_of_several_agents_are_all_kept(tmp_path: Path) -> None:
+def test_rules_added_by_several_agents_are_all_kept(tmp_path: Path) -> None:
     file = tmp_path / "rules/always-allowed.toml"
 
     def add(name: str) -> None:
@@ -158,7 +158,7 @@ def test_rules_of_several_agents_are_all_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", ["rule = []\n", "[[rule\n", "\ufeff"])
-def test_a_file_that_takes_no_rule_stays_as_it_is(tmp_path: Path, before: str) -> None:
+def test_a_file_to_which_no_rule_can_be_appended_is_not_changed(tmp_path: Path, before: str) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(before)
     with pytest.raises(ValueError, match="."):  # noqa: RUF043 - any text

@@ -41,7 +41,7 @@ def questions() -> dict[type[Question], Question]:
 
 
 @pytest.mark.parametrize("kind", list(GRANTS))
-def test_what_was_allowed_for_the_session_allows_nothing_of_another_kind(kind: type[Question]) -> None:
+def test_a_grant_for_the_session_does_not_cover_other_kinds_of_actions(kind: type[Question]) -> None:
     approvals = Approvals()
 
     async def emit(request: object) -> None:
@@ -55,7 +55,7 @@ def test_what_was_allowed_for_the_session_allows_nothing_of_another_kind(kind: t
     assert not approvals.approved()
 
 
-def test_a_grant_for_the_inside_of_the_sandbox_does_not_hold_outside() -> None:
+def test_a_grant_inside_the_sandbox_does_not_apply_outside() -> None:
     approvals = Approvals()
     approvals.grant(CommandGrant(WORDS, HERE))
     assert approvals.approved(CommandGrant(WORDS, HERE))
@@ -76,7 +76,7 @@ def test_a_frontend_registers_commands(prefix: list[str] | None, kept: tuple[str
     ]
 
 
-def test_only_the_first_question_about_a_call_id_has_it_as_its_own() -> None:
+def test_only_the_first_question_about_a_call_uses_the_call_id() -> None:
     approvals = Approvals()
     ids = [approvals.new_id(call_id) for call_id in ("c1", "c1", "c2", "c1", "", "")]
     assert (ids[0], ids[2]) == ("c1", "c2")
@@ -88,7 +88,7 @@ def test_only_the_first_question_about_a_call_id_has_it_as_its_own() -> None:
 
 
 @confined
-def test_a_second_answer_to_the_first_question_does_not_let_it_run_outside(
+def test_a_second_answer_to_the_first_question_does_not_allow_running_outside(
     converse: Callable[..., None],
 ) -> None:
     async def script(frontend: Frontend) -> None:

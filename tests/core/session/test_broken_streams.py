@@ -99,7 +99,7 @@ def broken(*events: Any) -> Reply:
     return stream(sse.created(), *events, disconnect=True)
 
 
-def test_text_of_a_message_that_broke_off_is_withdrawn(talk: Callable[..., list[EventMsg]]) -> None:
+def test_text_of_an_incomplete_message_is_withdrawn(talk: Callable[..., list[EventMsg]]) -> None:
     half = {**sse.text_delta("Hel"), "item_id": "m1"}
     events = talk(
         broken(half),
@@ -117,11 +117,11 @@ def test_text_of_a_message_that_broke_off_is_withdrawn(talk: Callable[..., list[
     assert [msg.code for msg in events if msg.type == "stream_error"] == ["stream"]
 
 
-def test_nothing_is_withdrawn_where_nothing_was_shown(talk: Callable[..., list[EventMsg]]) -> None:
+def test_nothing_is_withdrawn_if_nothing_was_shown(talk: Callable[..., list[EventMsg]]) -> None:
     assert shown(talk(broken(), END)) == [("message_delta", "END"), ("message", "END")]
 
 
-def test_reasoning_that_broke_off_is_withdrawn(talk: Callable[..., list[EventMsg]]) -> None:
+def test_incomplete_reasoning_is_withdrawn(talk: Callable[..., list[EventMsg]]) -> None:
     events = talk(
         broken(sse.reasoning_summary_delta("hm")),
         broken(sse.reasoning_summary_delta("hmm"), sse.reasoning("hmm", "e")),
@@ -186,7 +186,9 @@ def test_a_message_that_the_model_repeats_is_shown_and_kept_once(
     assert texts(upstream.requests[2]).count("one") == 1
 
 
-def test_a_message_that_only_begins_alike_is_shown_whole(talk: Callable[..., list[EventMsg]]) -> None:
+def test_a_message_with_only_the_same_beginning_is_shown_completely(
+    talk: Callable[..., list[EventMsg]],
+) -> None:
     events = talk(
         broken(sse.message("one")),
         stream(
@@ -203,7 +205,7 @@ def test_a_message_that_only_begins_alike_is_shown_whole(talk: Callable[..., lis
     ]
 
 
-def test_a_repetition_that_breaks_off_was_never_shown(talk: Callable[..., list[EventMsg]]) -> None:
+def test_an_incomplete_repetition_is_never_shown(talk: Callable[..., list[EventMsg]]) -> None:
     events = talk(
         broken(sse.message("one")),
         broken(sse.text_delta("on")),
@@ -220,7 +222,7 @@ def test_an_empty_answer_after_a_kept_message_ends_the_turn(talk: Callable[..., 
     assert events[-1].last_agent_message == "one"
 
 
-def test_an_empty_answer_is_asked_for_again_and_then_an_error(
+def test_an_empty_answer_is_requested_again_and_then_an_error(
     talk: Callable[..., list[EventMsg]], upstream: ScriptedUpstream
 ) -> None:
     empty = stream(sse.created(), sse.reasoning("hm", "e"), sse.completed())
@@ -242,7 +244,7 @@ def test_a_call_that_finished_before_the_break_runs_once(
     assert json.loads(upstream.requests[1].json["input"][-1]["output"])["output"] == "1\n"
 
 
-def test_the_turn_ends_after_as_many_retries_as_are_allowed(
+def test_the_turn_ends_after_the_allowed_number_of_retries(
     talk: Callable[..., list[EventMsg]], upstream: ScriptedUpstream
 ) -> None:
     events = talk(broken(), broken(), broken(), end="error")
@@ -263,7 +265,7 @@ def test_comments_do_not_keep_a_silent_stream_alive(talk: Callable[..., list[Eve
     assert "sent nothing for 0.4 seconds" in error.message
 
 
-def test_events_and_pieces_of_one_keep_a_slow_stream_alive(talk: Callable[..., list[EventMsg]]) -> None:
+def test_events_and_parts_of_events_keep_a_slow_stream_alive(talk: Callable[..., list[EventMsg]]) -> None:
     [whole] = stream(sse.message("slow")).parts
     assert isinstance(whole, bytes)
     pieces = [part for at in range(0, len(whole), 40) for part in (whole[at : at + 40], pause(0.1))]
@@ -271,7 +273,7 @@ def test_events_and_pieces_of_one_keep_a_slow_stream_alive(talk: Callable[..., l
     assert shown(events) == [("message", "slow")]
 
 
-def test_each_request_begins_with_the_one_before(
+def test_each_request_begins_with_the_previous_one(
     talk: Callable[..., list[EventMsg]], upstream: ScriptedUpstream
 ) -> None:
     slow = {"command": ["sleep", "60"]}

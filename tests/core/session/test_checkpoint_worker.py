@@ -105,7 +105,7 @@ def run(folder: Path, script: Callable[[FileCheckpoints], Awaitable[None]]) -> N
     anyio.run(main)
 
 
-def test_a_turn_that_changes_nothing_makes_nothing(tmp_path: Path, store: type[Store]) -> None:
+def test_a_turn_without_changes_creates_nothing(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         checkpoints.begin_turn("turn_a", [ROOT], look_ahead=False)
         await checkpoints.end_turn("turn_a")
@@ -115,7 +115,7 @@ def test_a_turn_that_changes_nothing_makes_nothing(tmp_path: Path, store: type[S
     assert store.made == []
 
 
-def test_a_task_other_than_a_turn_may_end_too(tmp_path: Path, store: type[Store]) -> None:
+def test_other_tasks_than_turns_may_end(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         await checkpoints.end_turn("turn_a")
         (tmp_path / "kept").mkdir()
@@ -128,7 +128,7 @@ def test_a_task_other_than_a_turn_may_end_too(tmp_path: Path, store: type[Store]
     assert made.calls == []
 
 
-def test_each_turn_is_a_step_of_its_own(tmp_path: Path, store: type[Store]) -> None:
+def test_each_turn_is_a_separate_step(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         for turn in ("turn_a", "turn_b"):
             checkpoints.begin_turn(turn, [ROOT], look_ahead=False)
@@ -145,7 +145,7 @@ def test_each_turn_is_a_step_of_its_own(tmp_path: Path, store: type[Store]) -> N
     assert store.made[0].stopped
 
 
-def test_a_turn_elsewhere_has_another_store(tmp_path: Path, store: type[Store]) -> None:
+def test_a_turn_in_another_directory_has_another_store(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         for root in (ROOT, ROOT, Path("/other")):
             checkpoints.begin_turn("turn_a", [root], look_ahead=False)
@@ -157,7 +157,7 @@ def test_a_turn_elsewhere_has_another_store(tmp_path: Path, store: type[Store]) 
     assert len(store.made[1].calls) == 2
 
 
-def test_files_are_looked_at_while_the_model_thinks(tmp_path: Path, store: type[Store]) -> None:
+def test_files_are_scanned_while_the_model_thinks(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         checkpoints.begin_turn("turn_a", [ROOT], look_ahead=True)
         await until(lambda: bool(store.made) and len(store.made[0].calls) == 5)
@@ -168,7 +168,7 @@ def test_files_are_looked_at_while_the_model_thinks(tmp_path: Path, store: type[
     assert store.made[0].calls == [("begin", "turn_a"), "prepare", "save", "save", "save"]
 
 
-def test_what_a_command_may_change_is_saved_while_it_runs(tmp_path: Path, store: type[Store]) -> None:
+def test_files_are_saved_while_a_command_runs(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         checkpoints.begin_turn("turn_a", [ROOT], look_ahead=False)
         assert await checkpoints.before_command("turn_a") == "some files are not covered"
@@ -182,7 +182,7 @@ def test_what_a_command_may_change_is_saved_while_it_runs(tmp_path: Path, store:
     assert store.made[0].calls[-1] == "end" or "end" in store.made[0].calls
 
 
-def test_where_nothing_is_left_out_no_one_is_warned(tmp_path: Path, store: type[Store]) -> None:
+def test_there_is_no_warning_if_everything_is_covered(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         checkpoints.begin_turn("turn_a", [ROOT], look_ahead=False)
         assert await checkpoints.before_command("turn_a") is None
@@ -194,7 +194,7 @@ def test_where_nothing_is_left_out_no_one_is_warned(tmp_path: Path, store: type[
 
 
 @pytest.mark.parametrize("home", ["/w", "/w/somebody"])
-def test_a_home_is_not_looked_at(
+def test_a_home_directory_is_not_scanned(
     tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch, home: str
 ) -> None:
     monkeypatch.setenv("HOME", home)
@@ -210,7 +210,7 @@ def test_a_home_is_not_looked_at(
     assert [one.roots for one in store.made] == [(), (Path("/other"),)]
 
 
-def test_undo_and_redo_say_what_they_did(tmp_path: Path, store: type[Store]) -> None:
+def test_undo_and_redo_report_what_they_did(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         assert await checkpoints.undo() == Restored("turn_a", (Path("/w/a"),), ())
         assert await checkpoints.redo() is None
@@ -219,7 +219,9 @@ def test_undo_and_redo_say_what_they_did(tmp_path: Path, store: type[Store]) -> 
     assert store.made[0].calls == ["undo", "redo"]
 
 
-def test_a_store_that_fails_ahead_fails_when_it_is_needed(tmp_path: Path, store: type[Store]) -> None:
+def test_a_failure_of_the_look_ahead_recurs_when_the_store_is_needed(
+    tmp_path: Path, store: type[Store]
+) -> None:
     problems: list[Any] = []
 
     async def script(checkpoints: FileCheckpoints) -> None:
@@ -232,7 +234,7 @@ def test_a_store_that_fails_ahead_fails_when_it_is_needed(tmp_path: Path, store:
     assert problems == []
 
 
-def test_one_thing_is_done_after_the_other(tmp_path: Path, store: type[Store]) -> None:
+def test_work_is_done_in_order(tmp_path: Path, store: type[Store]) -> None:
     store.slow = threading.Event()
 
     async def script(checkpoints: FileCheckpoints) -> None:
@@ -257,7 +259,7 @@ def join_workers() -> None:
             assert not thread.is_alive()
 
 
-def test_a_session_that_ends_at_once_is_not_looked_at(
+def test_a_session_that_ends_immediately_is_not_scanned(
     tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 60)
@@ -270,7 +272,7 @@ def test_a_session_that_ends_at_once_is_not_looked_at(
     assert store.made == []
 
 
-def test_whoever_comes_does_not_wait_for_the_look_ahead(
+def test_requests_do_not_wait_for_the_look_ahead(
     tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 60)
@@ -284,7 +286,7 @@ def test_whoever_comes_does_not_wait_for_the_look_ahead(
     assert store.made[0].calls.count(("write", ROOT / "a")) == 2
 
 
-def test_a_turn_that_ends_at_once_is_not_looked_at(
+def test_a_turn_that_ends_immediately_is_not_scanned(
     tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 0.05)
@@ -298,7 +300,7 @@ def test_a_turn_that_ends_at_once_is_not_looked_at(
     assert store.made == []
 
 
-def test_a_look_ahead_comes_a_while_after_the_turn_began(
+def test_the_look_ahead_begins_some_time_after_the_turn(
     tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 60)
@@ -313,7 +315,7 @@ def test_a_look_ahead_comes_a_while_after_the_turn_began(
     run(tmp_path, script)
 
 
-def test_what_is_still_to_be_saved_is_given_up_at_the_end(tmp_path: Path, store: type[Store]) -> None:
+def test_remaining_files_are_not_saved_after_the_end(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         checkpoints.begin_turn("turn_a", [ROOT], look_ahead=False)
         await checkpoints.before_command("turn_a")
@@ -325,7 +327,7 @@ def test_what_is_still_to_be_saved_is_given_up_at_the_end(tmp_path: Path, store:
     assert store.left_to_save > 1_000
 
 
-def test_after_the_end_nothing_is_watched(tmp_path: Path, store: type[Store]) -> None:
+def test_nothing_is_watched_after_the_end(tmp_path: Path, store: type[Store]) -> None:
     kept: list[FileCheckpoints] = []
 
     async def script(checkpoints: FileCheckpoints) -> None:
@@ -339,7 +341,7 @@ def test_after_the_end_nothing_is_watched(tmp_path: Path, store: type[Store]) ->
     assert made() is None
 
 
-def test_nobody_waits_for_a_store_that_hangs(tmp_path: Path, store: type[Store]) -> None:
+def test_a_store_that_hangs_is_not_awaited(tmp_path: Path, store: type[Store]) -> None:
     store.slow = threading.Event()
 
     async def script(checkpoints: FileCheckpoints) -> None:

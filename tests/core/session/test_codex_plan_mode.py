@@ -9,7 +9,7 @@ from code_core.session.parts import make_session
 from core.session.scripted import ScriptedModel, scripted_config
 
 
-def test_the_mode_of_a_codex_session_is_read(tmp_path: Path) -> None:
+def test_the_mode_of_a_codex_session_is_restored(tmp_path: Path) -> None:
     recorded = {"mode": "plan", "settings": {"model": "m", "reasoning_effort": None}}
     op = OverrideTurnContext.model_validate({"collaboration_mode": recorded})
     assert op.collaboration_mode is CollaborationMode.PLAN

@@ -25,7 +25,7 @@ UNTRUSTED, FAILURE, REQUEST, NEVER = AskForApproval
 
 
 @confined
-def test_what_the_sandbox_allows_is_not_asked_for(converse: Callable[..., None]) -> None:
+def test_commands_in_the_sandbox_need_no_approval(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -66,7 +66,7 @@ def test_a_denied_command_runs_again_outside_if_the_user_approves(
 
 
 @confined
-def test_never_hands_back_what_the_sandbox_denied(converse: Callable[..., None]) -> None:
+def test_under_never_a_denial_goes_to_the_model(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -84,7 +84,7 @@ def test_never_hands_back_what_the_sandbox_denied(converse: Callable[..., None])
 
 
 @confined
-def test_a_failure_of_its_own_is_not_asked_about(converse: Callable[..., None]) -> None:
+def test_an_ordinary_failure_causes_no_question(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -130,7 +130,7 @@ def test_a_second_answer_is_reported_and_changes_nothing(converse: Callable[...,
 
 
 @confined
-def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., None]) -> None:
+def test_an_escalation_needs_approval_and_runs_outside(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
@@ -153,7 +153,7 @@ def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., Non
 
 @pytest.mark.usefixtures("no_sandbox")
 @pytest.mark.parametrize("policy", [FAILURE, REQUEST])
-def test_without_a_sandbox_commands_are_asked_for(
+def test_without_a_sandbox_commands_need_approval(
     converse: Callable[..., None], policy: AskForApproval
 ) -> None:
     async def script(frontend: Frontend) -> None:
@@ -168,7 +168,7 @@ def test_without_a_sandbox_commands_are_asked_for(
 
 
 @pytest.mark.usefixtures("no_sandbox")
-def test_never_rejects_what_cannot_be_confined(converse: Callable[..., None]) -> None:
+def test_under_never_commands_that_cannot_be_confined_are_rejected(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -178,7 +178,7 @@ def test_never_rejects_what_cannot_be_confined(converse: Callable[..., None]) ->
     converse(script, call("touch", "made"), after("rejected"), sandbox=WRITE, approval_policy=NEVER)
 
 
-def test_registered_commands_are_not_asked_for(converse: Callable[..., None]) -> None:
+def test_registered_commands_need_no_approval(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(RegisterApprovedCommand(command=["touch"], match_kind="prefix"))
         await frontend.send(user("go"))
@@ -216,7 +216,7 @@ def test_a_guarded_command_needs_confirm_under_every_policy(
     )
 
 
-def test_what_is_nested_too_deeply_is_rejected(converse: Callable[..., None]) -> None:
+def test_a_command_nested_too_deeply_is_rejected(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -238,7 +238,7 @@ def test_a_nul_character_is_rejected(converse: Callable[..., None]) -> None:
     )
 
 
-def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Path) -> None:
+def test_the_users_guards_and_rules_apply(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         '[[confirm_guard.patterns]]\nregex = "deploy.*prod"\nmessage = "to prod?"\n'
     )
@@ -264,7 +264,7 @@ def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Pat
 
 
 @confined
-def test_the_settings_of_the_agent_stay_closed(converse: Callable[..., None], tmp_path: Path) -> None:
+def test_the_agents_settings_stay_protected(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "work/.code").mkdir(parents=True)
 
     async def script(frontend: Frontend) -> None:
@@ -297,7 +297,7 @@ def landlock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("echo x > .git/index; cat .git/config", ""),
     ],
 )
-def test_the_user_learns_what_landlock_could_not_protect(
+def test_the_user_is_warned_about_what_landlock_could_not_protect(
     converse: Callable[..., None],
     tmp_path: Path,
     script: str,
@@ -339,7 +339,7 @@ def test_the_user_is_asked_about_the_directory_that_a_link_leads_to(
     converse(script, call("touch", "made", workdir="build"), BYE, approval_policy=UNTRUSTED, sandbox=FULL)
 
 
-def test_a_directory_that_becomes_a_link_while_the_user_is_asked_runs_nothing(
+def test_no_command_runs_if_its_directory_becomes_a_link_while_the_user_is_asked(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -362,7 +362,7 @@ def test_a_directory_that_becomes_a_link_while_the_user_is_asked_runs_nothing(
     )
 
 
-def test_a_program_of_the_workspace_that_is_called_like_a_shell_is_asked_for(
+def test_a_program_in_the_workspace_named_like_a_shell_needs_approval(
     converse: Callable[..., None],
 ) -> None:
     async def script(frontend: Frontend) -> None:

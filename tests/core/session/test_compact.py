@@ -66,7 +66,7 @@ WORK = history(
 
 
 @pytest.mark.parametrize("automatic", [True, False])
-def test_a_summary_stands_between_the_users_words_and_the_end(config: Config, automatic: bool) -> None:
+def test_the_summary_is_between_the_users_messages_and_the_tail(config: Config, automatic: bool) -> None:
     journal = MemoryJournal()
     session = session_of(config, WORK, ScriptedModel(answer("what was done")), journal)
     before = session.history.tokens
@@ -88,14 +88,14 @@ def test_a_summary_stands_between_the_users_words_and_the_end(config: Config, au
     assert any(isinstance(one, EventEntry) and one.name == "token_count" for one in rest)
 
 
-def test_what_was_counted_before_tells_nothing_any_more(config: Config) -> None:
+def test_earlier_token_counts_no_longer_apply(config: Config) -> None:
     session = session_of(config, WORK, ScriptedModel(answer("what was done")))
     session.totals.note_overflow(40_000)
     compacted(session)
     assert session.totals.window(None) is None
 
 
-def test_without_a_summary_the_oldest_goes_and_the_user_learns_why(config: Config) -> None:
+def test_without_a_summary_the_oldest_items_are_dropped_with_a_warning(config: Config) -> None:
     config = replace(config, preferences=replace(config.preferences, context_window=12_000))
     session = session_of(config, WORK, ScriptedModel([REFUSED]))
     event, warning = compacted(session)
@@ -109,7 +109,7 @@ def test_without_a_summary_the_oldest_goes_and_the_user_learns_why(config: Confi
     assert {"my goal", "my last words", STATE_TAG, "c4"} <= {*names}
 
 
-def test_a_compaction_that_the_user_wants_fails_without_a_summary(config: Config) -> None:
+def test_a_requested_compaction_fails_without_a_summary(config: Config) -> None:
     session = session_of(config, WORK, ScriptedModel([REFUSED]))
     with pytest.raises(RequestRefused):
         compacted(session, automatic=False)
@@ -129,19 +129,19 @@ def tokens_after(config: Config, **totals: int) -> int:
     return session.history.tokens
 
 
-def test_what_every_request_has_takes_room_from_the_history(config: Config) -> None:
+def test_the_fixed_part_of_requests_reduces_the_room_for_the_history(config: Config) -> None:
     config = replace(config, preferences=replace(config.preferences, context_window=30_000))
     plain, less = tokens_after(config), tokens_after(config, overhead=6_000)
     assert plain <= 30_000 * 0.6
     assert less <= plain - 3_000
 
 
-def test_a_model_of_unknown_window_has_room_for_much(config: Config) -> None:
+def test_a_model_with_an_unknown_window_has_much_room(config: Config) -> None:
     unknown = replace(config, model="unknown")
     assert tokens_after(unknown) > 20_000
 
 
-def test_instructions_of_the_project_take_room_too(config: Config) -> None:
+def test_project_instructions_take_room_too(config: Config) -> None:
     config = replace(config, preferences=replace(config.preferences, context_window=30_000))
     items = history(
         user(f"{ENVIRONMENT_TAG} " + "e" * 24_000),
@@ -153,7 +153,7 @@ def test_instructions_of_the_project_take_room_too(config: Config) -> None:
     assert outline(session).count(ENVIRONMENT_TAG) == 1
 
 
-def test_a_summary_that_is_too_long_with_the_rest_pushes_out_nothing_of_the_users(config: Config) -> None:
+def test_a_long_summary_does_not_displace_the_users_messages(config: Config) -> None:
     config = replace(config, preferences=replace(config.preferences, context_window=2_000))
     session = session_of(config, WORK, ScriptedModel(answer("s" * 100_000)))
     compacted(session)
@@ -161,7 +161,7 @@ def test_a_summary_that_is_too_long_with_the_rest_pushes_out_nothing_of_the_user
     assert {"my goal", "my last words", SUMMARY_TAG, "c4"} <= {*names}
 
 
-def test_where_everything_is_too_much_each_part_stays_in_its_place(config: Config) -> None:
+def test_if_everything_is_too_long_the_order_of_the_parts_is_kept(config: Config) -> None:
     config = replace(config, preferences=replace(config.preferences, context_window=1_000))
     words = user("my goal " + LONG), user("between " + "m" * 100), user("my last words " + LONG)
     items = history(words[0], *PLAN, model(LONG), *words[1:], call(9), output(9, LONG))
@@ -176,13 +176,13 @@ def test_where_everything_is_too_much_each_part_stays_in_its_place(config: Confi
     ("items", "can"),
     [([], False), ([user("a")], False), ([user("a"), model("b")], True), ([call(1)], True)],
 )
-def test_only_what_the_user_did_not_write_can_be_summarised(
+def test_only_items_that_the_user_did_not_write_can_be_summarised(
     config: Config, items: list[Any], can: bool
 ) -> None:
     assert can_compact(session_of(config, history(*items), ScriptedModel())) is can
 
 
-def test_older_images_are_left_out_with_a_word_to_the_user(config: Config) -> None:
+def test_older_images_are_left_out_with_a_warning(config: Config) -> None:
     journal = MemoryJournal()
     shown = Message(role="user", content=[InputText(text="see"), InputImage(image_url="data:x")])
     session = session_of(config, history(*[shown] * (MOST_IMAGES + 1)), ScriptedModel(), journal)

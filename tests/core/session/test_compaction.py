@@ -46,7 +46,7 @@ def with_window(config: Config, window: int) -> Config:
     return replace(config, preferences=preferences)
 
 
-def test_a_compaction_keeps_the_users_words_and_the_summary(config: Config) -> None:
+def test_a_compaction_keeps_the_users_messages_and_the_summary(config: Config) -> None:
     journal = MemoryJournal()
 
     async def script(reading: Reading) -> None:
@@ -151,7 +151,7 @@ def test_a_window_of_unknown_size_is_compacted_when_the_model_refuses(config: Co
     converse(scripted_conversation(config, model, ScriptedTool("work")), script)
 
 
-def test_nothing_is_compacted_where_only_the_user_has_spoken(config: Config) -> None:
+def test_a_history_with_only_user_messages_is_not_compacted(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("very long"))
         assert "too long" in (await reading.ended()).message
@@ -196,7 +196,7 @@ def message(words: str) -> HistoryItem:
     return HistoryItem(words[:8], Message(role="user", content=[InputText(text=words)]))
 
 
-def test_of_the_users_messages_the_first_the_last_and_the_newest_stay() -> None:
+def test_the_first_the_last_and_the_newest_user_messages_are_kept() -> None:
     half = "x" * (KEPT_TOKENS * 4 // 2 - 100)
     third = "x" * (KEPT_TOKENS * 4 // 3 - 400)
     items = [message("1" + third), message("<environment_context>"), *(message(f"{n}{third}") for n in "234")]
@@ -207,7 +207,7 @@ def test_of_the_users_messages_the_first_the_last_and_the_newest_stay() -> None:
     assert all("characters left out" in str(one.item) for one in longer)
 
 
-def test_of_a_small_window_the_users_messages_take_a_quarter(config: Config) -> None:
+def test_user_messages_take_a_quarter_of_a_small_window(config: Config) -> None:
     async def script(reading: Reading) -> None:
         for _ in range(12):
             await reading.send(text("x" * 1_200))
@@ -226,13 +226,13 @@ def test_trimming_drops_a_quarter_from_the_front() -> None:
 
 
 @pytest.mark.parametrize("tag", ENGINE_TAGS)
-def test_notes_of_the_engine_are_not_taken_for_the_users(tag: str) -> None:
+def test_engine_notes_are_not_mistaken_for_user_messages(tag: str) -> None:
     item = message(f"{tag} …").item
     assert not is_users_own(item)
     assert not is_from_user(item.model_dump())
 
 
-def test_the_id_of_a_call_is_used_once_also_after_a_compaction(config: Config) -> None:
+def test_call_ids_stay_unique_after_a_compaction(config: Config) -> None:
     tool = ScriptedTool("work")
 
     async def script(reading: Reading) -> None:
@@ -260,7 +260,7 @@ def test_the_id_of_a_call_is_used_once_also_after_a_compaction(config: Config) -
         ([anyio.Event()], "no summary within"),
     ],
 )
-def test_without_a_summary_a_full_window_is_shortened_and_the_user_learns_why(
+def test_without_a_summary_a_full_window_is_shortened_with_a_warning(
     config: Config, monkeypatch: pytest.MonkeyPatch, summary: Sequence[Step], why: str
 ) -> None:
     monkeypatch.setattr(summary_module, "SECONDS", 0.05)
@@ -280,7 +280,7 @@ def test_without_a_summary_a_full_window_is_shortened_and_the_user_learns_why(
     converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
 
 
-def test_a_summary_without_end_is_cut(config: Config) -> None:
+def test_an_endless_summary_is_cut(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.ended()

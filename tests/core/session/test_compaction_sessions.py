@@ -185,7 +185,7 @@ async def change_what_runs(terminals: Terminals, worker: Worker, seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", range(SESSIONS))
-def test_what_matters_is_in_the_request_after_every_compaction(
+def test_every_request_after_a_compaction_contains_what_matters(
     config: Config, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(summary_module, "SECONDS", HANG)

@@ -113,7 +113,7 @@ def test_an_approval_is_an_event_out_and_an_op_in(
     converse(script, TOUCH, BYE, sandbox=SandboxMode.READ_ONLY)
 
 
-def test_what_was_approved_for_the_session_is_not_asked_again(converse: Callable[..., None]) -> None:
+def test_an_approval_for_the_session_is_not_asked_for_again(converse: Callable[..., None]) -> None:
     again = [sse.function_call("shell", {"command": ["touch", "made"]}, "c2"), sse.completed()]
 
     async def script(frontend: Frontend) -> None:
@@ -154,7 +154,7 @@ def test_late_and_unknown_answers_are_reported_and_change_nothing(converse: Call
     converse(script, TOUCH, sandbox=SandboxMode.READ_ONLY)
 
 
-def test_changed_settings_apply_and_reach_the_model(converse: Callable[..., None]) -> None:
+def test_changed_settings_apply_and_are_sent_to_the_model(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("one"))
         await frontend.until("task_complete")
@@ -169,7 +169,7 @@ def test_changed_settings_apply_and_reach_the_model(converse: Callable[..., None
     converse(script, BYE, {"expect": [read_only], "stream": TOUCH}, BYE)
 
 
-def test_a_turn_keeps_the_settings_that_it_began_with(converse: Callable[..., None]) -> None:
+def test_a_turn_keeps_its_initial_settings(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("one"))
         await frontend.until("user_message")
@@ -183,7 +183,7 @@ def test_a_turn_keeps_the_settings_that_it_began_with(converse: Callable[..., No
     converse(script, [{"pause_ms": 300}, *TOUCH], BYE)
 
 
-def test_unknown_tools_and_bad_arguments_are_answered(converse: Callable[..., None]) -> None:
+def test_unknown_tools_and_invalid_arguments_are_answered(converse: Callable[..., None]) -> None:
     calls = [
         sse.function_call("nonsense", {}, "c1"),
         sse.function_call("shell", "not json", "c2"),
@@ -231,7 +231,7 @@ def test_a_repeating_model_is_stopped(converse: Callable[..., None]) -> None:
     converse(script, *same[:5], shown)
 
 
-def test_a_provider_that_restarts_call_ids_in_each_response_gets_each_result(
+def test_results_are_matched_even_if_a_provider_restarts_its_call_ids(
     converse: Callable[..., None],
 ) -> None:
     def echo(word: str) -> Response:
@@ -245,7 +245,7 @@ def test_a_provider_that_restarts_call_ids_in_each_response_gets_each_result(
     converse(script, echo("first"), echo("second"), echo("third"), shown)
 
 
-def test_an_interrupt_at_once_ends_a_turn_that_has_begun(converse: Callable[..., None]) -> None:
+def test_an_immediate_interrupt_ends_the_turn(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("first"))
         await frontend.send(Interrupt())
@@ -257,7 +257,7 @@ def test_an_interrupt_at_once_ends_a_turn_that_has_begun(converse: Callable[...,
     converse(script, {"expect": [{"contains": "first"}, {"contains": "turn_interrupted"}], "stream": BYE})
 
 
-def test_input_that_waits_when_a_turn_fails_is_not_forgotten_silently(converse: Callable[..., None]) -> None:
+def test_input_that_waits_when_a_turn_fails_is_reported(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("first"))
         await frontend.until("exec_command_begin")

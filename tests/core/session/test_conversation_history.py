@@ -40,6 +40,8 @@ def test_an_item_is_recorded_as_it_is_sent_and_with_its_ids() -> None:
     payload = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
     assert words("hi").payload() == payload | {"item_id": "m", "turn_id": "t"}
     assert HistoryItem("m", words("hi").item).payload() == payload | {"item_id": "m"}
+    failed = HistoryItem("m", words("hi").item, failed=True)
+    assert failed.payload() == payload | {"item_id": "m", "success": False}
 
 
 def test_ids_of_calls_outlive_a_compaction() -> None:
@@ -53,7 +55,7 @@ def test_ids_of_calls_outlive_a_compaction() -> None:
     anyio.run(main)
 
 
-def test_a_model_gets_what_every_model_understands() -> None:
+def test_a_model_gets_only_items_that_every_model_understands() -> None:
     unknown = UnknownItem.model_validate({"type": "new"})
     history = History(MemoryJournal(), [words("hi"), HistoryItem("u", unknown), call("c1")])
     assert history.model_items() == [words("hi").item, call("c1").item]
@@ -97,7 +99,7 @@ def test_texts_in_lists_and_tables_count_wherever_they_are() -> None:
     assert estimated_tokens([unknown]) == 8 + (400 + len("new")) // 4
 
 
-def test_what_the_journal_does_not_take_is_written_first_the_next_time() -> None:
+def test_entries_that_the_journal_rejects_are_written_first_the_next_time() -> None:
     async def main() -> None:
         journal = FaultyJournal(lambda _entry: True)
         history = History(journal)
@@ -135,7 +137,7 @@ def test_a_compaction_that_cannot_be_recorded_changes_nothing() -> None:
     anyio.run(main)
 
 
-def test_what_waited_before_a_failed_compaction_still_waits() -> None:
+def test_entries_that_waited_before_a_failed_compaction_still_wait() -> None:
     async def main() -> None:
         journal = FaultyJournal(lambda _entry: True)
         history = History(journal)
@@ -158,7 +160,7 @@ class SlowlyClosing(FaultyJournal):
         await super().aclose()
 
 
-def test_closing_writes_what_waits_and_closes_even_if_that_fails() -> None:
+def test_closing_writes_pending_entries_and_closes_even_if_that_fails() -> None:
     async def main() -> None:
         journal = FaultyJournal(lambda _entry: True)
         history = History(journal)
@@ -199,7 +201,7 @@ def test_writers_do_not_overlap() -> None:
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_a_journal_that_hangs_is_waited_for_for_a_bounded_time(
+def test_a_journal_that_hangs_is_awaited_for_a_limited_time(
     monkeypatch: pytest.MonkeyPatch, cancelled: bool
 ) -> None:
     monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.05)
@@ -268,7 +270,7 @@ def test_an_answer_is_recorded_as_an_event_too_and_so_are_entries_in_their_order
     anyio.run(main)
 
 
-def test_an_id_is_used_once_until_a_compaction_forgets_it() -> None:
+def test_ids_are_unique_until_a_compaction_drops_them() -> None:
     async def main() -> None:
         history = History(MemoryJournal())
         await history.add(words("one", "a"), words("two", "a"))
@@ -286,7 +288,7 @@ def test_an_id_is_used_once_until_a_compaction_forgets_it() -> None:
     anyio.run(main)
 
 
-def test_a_journal_that_hung_is_waited_for_less_until_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_timeout_the_journal_is_awaited_for_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.05)
     monkeypatch.setattr(conversation_history, "PATIENCE_SECONDS", 0.02)
 
@@ -307,7 +309,7 @@ def test_a_journal_that_hung_is_waited_for_less_until_it_answers(monkeypatch: py
     anyio.run(main)
 
 
-def test_a_compaction_that_the_journal_may_yet_take_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compaction_that_the_journal_may_still_record_takes_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.02)
 
     async def main() -> None:

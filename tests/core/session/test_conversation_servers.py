@@ -130,7 +130,7 @@ def test_a_conversation_without_servers_waits_for_nothing() -> None:
     anyio.run(main)
 
 
-def test_servers_get_what_the_conversation_has_and_report_through_it() -> None:
+def test_servers_get_the_conversations_settings_and_report_through_it() -> None:
     async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:
         tables, workplace, elicit, on_status, on_warning, on_offers, on_page_completed = made.arguments
         assert (tables, elicit, made.opens_urls) == (TABLES, nobody, True)
@@ -178,7 +178,7 @@ async def names(servers: ConversationServers, events: list[Any]) -> list[str]:
     return [one.name for one in await servers.tools(emit)]
 
 
-def test_a_turn_has_the_tools_of_servers_that_have_started_but_for_hidden_ones() -> None:
+def test_a_turn_has_the_tools_of_started_servers_except_hidden_ones() -> None:
     async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:
         made.started("files", "mail")
         assert await names(servers, events) == ["files__read"]
@@ -187,7 +187,7 @@ def test_a_turn_has_the_tools_of_servers_that_have_started_but_for_hidden_ones()
     conversing(script, [ClientToolTable(mcp_server="mail", tool_name="read")])
 
 
-def test_tools_are_rebuilt_only_if_the_servers_have_others() -> None:
+def test_tools_are_rebuilt_only_if_the_servers_tools_have_changed() -> None:
     async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:
         async def emit(msg: object) -> None:
             events.append(msg)
@@ -302,9 +302,7 @@ def test_a_tool_for_the_agent_is_found_by_server_and_name_once_all_have_started(
 
 
 @pytest.mark.parametrize("asks", ["tools", "client_tool", "answer"])
-def test_whoever_asks_first_waits_for_the_servers_to_begin(
-    monkeypatch: pytest.MonkeyPatch, asks: str
-) -> None:
+def test_an_early_query_waits_for_the_servers_to_begin(monkeypatch: pytest.MonkeyPatch, asks: str) -> None:
     monkeypatch.setattr(module, "NOTICED_WAIT", 2)
 
     async def ignore(_msg: object) -> None:

@@ -31,14 +31,14 @@ def test_a_text_keeps_its_ends_and_says_how_much_is_missing() -> None:
 
 
 @pytest.mark.parametrize("tokens", [-5, 0, 5, 15])
-def test_where_there_is_no_room_the_note_stands_alone(tokens: int) -> None:
+def test_without_room_only_the_note_remains(tokens: int) -> None:
     assert cut_text(LONG, tokens) == "\n[… 1,002 characters left out to save space …]\n"
 
 
 @pytest.mark.parametrize(
     ("length", "tokens", "whole"), [(80, 20, True), (81, 20, False), (60, 0, True), (61, 0, False)]
 )
-def test_four_characters_are_a_token_and_what_is_no_longer_than_the_note_stays(
+def test_four_characters_are_a_token_and_text_no_longer_than_the_note_is_kept(
     length: int, tokens: int, whole: bool
 ) -> None:
     assert (cut_text("x" * length, tokens) == "x" * length) is whole
@@ -65,7 +65,7 @@ def test_an_item_is_cut_to_its_tokens_and_keeps_its_kind(item: ResponseItem) -> 
     assert "left out to save space" in repr(cut)
 
 
-def test_a_message_of_the_model_stays_one() -> None:
+def test_a_message_from_the_model_stays_a_message_from_the_model() -> None:
     cut = cut_item(Message(role="assistant", content=[OutputText(text=LONG)]), 50)
     assert isinstance(cut, Message)
     assert isinstance(cut.content[0], OutputText)
@@ -78,7 +78,7 @@ def test_arguments_that_are_too_long_stay_valid_json() -> None:
     )
 
 
-def test_what_has_no_text_to_cut_stays() -> None:
+def test_items_without_text_are_not_changed() -> None:
     shell = LocalShellCall(call_id="c", action=LocalShellAction(command=["echo", LONG]))
     assert cut_item(shell, 10) is shell
 
@@ -105,6 +105,6 @@ def test_the_parts_of_a_message_are_cut_as_one_text() -> None:
         ),
     ],
 )
-def test_a_note_stands_in_the_place_of_each_image(item: ResponseItem, noted: ResponseItem) -> None:
+def test_each_image_is_replaced_by_a_note(item: ResponseItem, noted: ResponseItem) -> None:
     assert without_images(item) == noted
     assert without_images(noted) is noted

@@ -77,14 +77,14 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_editors_text_has_the_mode_and_owner_of_the_file(file: Path) -> None:
+def test_the_editors_text_keeps_the_mode_and_owner_of_the_file(file: Path) -> None:
     editor = Editor({str(file): "unsaved é"})
     state = run(files(editor).read, file)
     assert state == FileState("unsaved é".encode(), 0o640, (os.getuid(), os.getgid()))
     assert editor.calls == [("read", {"sessionId": "session", "path": str(file)})]
 
 
-def test_a_file_may_exist_in_the_editor_alone(tmp_path: Path) -> None:
+def test_a_file_may_exist_only_in_the_editor(tmp_path: Path) -> None:
     new = tmp_path / "new.txt"
     assert run(files(Editor({str(new): "unsaved"})).read, new) == FileState(b"unsaved")
     assert run(files(Editor()).read, new) is None
@@ -103,20 +103,20 @@ def test_a_file_may_exist_in_the_editor_alone(tmp_path: Path) -> None:
         "hang",
     ],
 )
-def test_an_editor_that_does_not_answer_properly_leaves_the_disk(
+def test_the_disk_is_used_if_the_editor_gives_no_proper_answer(
     file: Path, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
     assert run(files(Editor(answer=answer)).read, file).data == b"disk"
 
 
-def test_a_text_may_be_so_long_and_no_longer(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_texts_length_is_limited(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "LARGEST_TEXT", 7)
     assert run(files(Editor({str(file): "unsaved"})).read, file).data == b"unsaved"
     assert run(files(Editor({str(file): "unsaved!"})).read, file).data == b"disk"
 
 
-def test_half_a_character_is_a_question_mark(file: Path) -> None:
+def test_half_a_surrogate_pair_becomes_a_question_mark(file: Path) -> None:
     assert run(files(Editor({str(file): "a\ud800b"})).read, file).data == b"a?b"
 
 
@@ -136,7 +136,7 @@ def test_an_editor_is_not_asked_for_a_link(file: Path, tmp_path: Path) -> None:
     assert editor.calls == []
 
 
-def test_without_a_tool_to_read_the_disk_is_read(file: Path) -> None:
+def test_without_a_read_tool_files_are_read_from_disk(file: Path) -> None:
     editor = Editor({str(file): "unsaved"})
     assert run(files(editor, read=None).read, file).data == b"disk"
     assert editor.calls == []
@@ -159,7 +159,7 @@ def test_a_new_file_is_written_by_the_editor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", [FileState(b"a\0b"), FileState(b"new", 0o755)])
-def test_what_a_tool_cannot_write_is_written_on_the_disk_alone(file: Path, state: FileState) -> None:
+def test_content_that_a_tool_cannot_write_is_written_only_to_disk(file: Path, state: FileState) -> None:
     editor = Editor()
     run(files(editor).replace, file, state, FileState(b"disk"))
     assert file.read_bytes() == state.data
@@ -167,7 +167,7 @@ def test_what_a_tool_cannot_write_is_written_on_the_disk_alone(file: Path, state
     assert [name for name, _ in editor.calls] == ["read"]
 
 
-def test_a_link_is_replaced_on_the_disk(file: Path, tmp_path: Path) -> None:
+def test_a_link_is_replaced_on_disk(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to("a.txt")
     editor = Editor()
@@ -176,13 +176,13 @@ def test_a_link_is_replaced_on_the_disk(file: Path, tmp_path: Path) -> None:
     assert link.read_bytes() == b"new"
 
 
-def test_without_a_tool_to_write_the_disk_is_written(file: Path) -> None:
+def test_without_a_write_tool_files_are_written_to_disk(file: Path) -> None:
     run(files(Editor(), write=None).replace, file, FileState(b"new"), FileState(b"disk"))
     assert file.read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("answer", ["missing", OSError("pipe"), McpClientError("gone")])
-def test_where_the_tool_fails_the_disk_is_written(file: Path, answer: Any) -> None:
+def test_if_the_tool_fails_files_are_written_to_disk(file: Path, answer: Any) -> None:
     run(files(Editor(answer=answer)).replace, file, FileState(b"new"), FileState(b"disk"))
     assert file.read_bytes() == b"new"
 
@@ -217,11 +217,11 @@ def test_a_file_deleted_in_the_meantime_is_reported_as_such(file: Path) -> None:
         run(files(Editor()).delete, file, FileState(b"disk"))
 
 
-def test_files_are_deleted_on_the_disk(file: Path) -> None:
+def test_files_are_deleted_on_disk(file: Path) -> None:
     run(files(Editor()).delete, file, FileState(b"disk"))
     assert not file.exists()
 
 
-def test_links_lead_to_files_of_the_disk(file: Path, tmp_path: Path) -> None:
+def test_links_lead_to_files_on_disk(file: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("a.txt")
     assert run(files(Editor()).resolve, tmp_path / "link") == file.resolve()

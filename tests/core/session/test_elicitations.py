@@ -5,7 +5,7 @@ import mcp_types
 import pytest
 
 from code_core.protocol.events import EventMsg, WarningEvent
-from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
+from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest, ElicitationWithdrawn
 from code_core.protocol.ops import ResolveElicitation
 from code_core.session.questions import elicitations as module
 from code_core.session.questions.elicitations import Elicitations
@@ -60,7 +60,7 @@ def test_an_answer_has_content_only_if_it_accepts(action: Any, content: Any) -> 
         assert request.requested_schema == FORM.requested_schema
 
 
-def test_without_a_turn_or_a_form_nobody_is_asked() -> None:
+def test_without_a_turn_or_a_form_the_question_is_declined() -> None:
     warnings: list[str] = []
 
     async def emit(msg: EventMsg) -> None:
@@ -97,7 +97,7 @@ def test_the_refusal_of_a_hidden_field_names_server_and_field() -> None:
     assert "\n" not in warning
 
 
-def test_the_end_of_a_turn_withdraws_what_servers_ask() -> None:
+def test_the_end_of_a_turn_withdraws_the_servers_questions() -> None:
     async def main() -> None:
         elicitations = Elicitations()
         asked = anyio.Event()
@@ -163,7 +163,7 @@ def test_a_page_is_opened_once_and_completed_once() -> None:
     assert elicitations.completed("s", "q") == ElicitationComplete(id="s-2", server="s")
 
 
-def test_of_very_many_pages_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_of_very_many_pages_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_PAGES", 2)
     elicitations, _, _ = opened(*(page("https://example.com", name) for name in "abc"))
     assert elicitations.completed("s", "a") is None
@@ -193,7 +193,36 @@ def test_anything_but_a_plain_web_address_is_not_opened(url: str) -> None:
     assert results == [mcp_types.ElicitResult(action="decline")]
 
 
-def test_an_address_may_be_as_long_as_this() -> None:
+def test_the_length_of_an_address_is_limited() -> None:
     start = "https://example.com/"
     _, [request], _ = opened(page(start + "x" * (module.LONGEST_URL - len(start))))
     assert isinstance(request, ElicitationRequest)
+
+
+def test_a_question_that_its_server_withdraws_is_reported() -> None:
+    events: list[EventMsg] = []
+
+    async def emit(msg: EventMsg) -> None:
+        events.append(msg)
+
+    async def main() -> None:
+        elicitations = Elicitations()
+        elicitations.begin(emit)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(elicitations.ask, "s", FORM)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        assert not elicitations.answer(ResolveElicitation(id="s-1", action="decline"))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(elicitations.ask, "s", FORM)
+            await anyio.wait_all_tasks_blocked()
+            elicitations.end()  # the end of its turn is the report
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert [msg.type for msg in events] == [
+        "elicitation_request",
+        "elicitation_withdrawn",
+        "elicitation_request",
+    ]
+    assert events[1] == ElicitationWithdrawn(id="s-1", server="s")

@@ -27,7 +27,7 @@ def user(words: str) -> Message:
         (Reasoning(), False),
     ],
 )
-def test_the_users_own_words_are_those_that_no_tag_begins(item: ResponseItem, own: bool) -> None:
+def test_messages_that_begin_with_a_tag_are_not_the_users_own(item: ResponseItem, own: bool) -> None:
     assert is_users_own(item) is own
 
 

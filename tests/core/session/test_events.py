@@ -23,7 +23,7 @@ from code_core.session.events.log import (
 from core.session.event_logs import begin, end, output, rest, run, texts
 
 
-def test_numbers_grow_by_one_for_each_submission() -> None:
+def test_event_numbers_count_up_by_one_within_a_submission() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()
         for submission in ("0", "1", "0", "1", "1"):
@@ -64,7 +64,7 @@ def test_only_neighbours_of_one_stream_merge() -> None:
     run(script)
 
 
-def test_messages_at_other_places_of_the_stream_do_not_merge() -> None:
+def test_messages_at_other_positions_of_the_stream_do_not_merge() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()
         for index in (0, 0, 1):
@@ -101,7 +101,7 @@ def test_reasoning_between_does_not_keep_a_message_from_growing() -> None:
     run(script)
 
 
-def test_a_merged_delta_stays_short() -> None:
+def test_merged_deltas_have_a_limited_length() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()
         for _ in range(100):
@@ -145,7 +145,7 @@ def test_nothing_is_published_after_the_end() -> None:
     run(script)
 
 
-def test_an_event_keeps_its_place_in_the_models_stream() -> None:
+def test_an_event_keeps_its_position_in_the_models_stream() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()
         order = EventOrder(request_ordinal=2, output_index=3)
@@ -157,7 +157,7 @@ def test_an_event_keeps_its_place_in_the_models_stream() -> None:
     run(script)
 
 
-def test_a_reader_that_another_one_overtook_gets_the_same_events() -> None:
+def test_a_slower_reader_gets_the_same_events() -> None:
     async def script(log: EventLog) -> None:
         slow, fast = log.reader(), log.reader()
         seen = []
@@ -202,7 +202,7 @@ def test_a_waiting_reader_is_woken_and_ends_with_the_log() -> None:
     run(script)
 
 
-def test_a_reader_with_much_to_read_lets_others_run() -> None:
+def test_a_reader_with_many_events_lets_other_tasks_run() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()
         for _ in range(1_000):
@@ -300,7 +300,7 @@ STEPS = st.lists(st.tuples(st.sampled_from("12"), MESSAGES) | st.sampled_from([0
 
 @given(STEPS)
 @settings(max_examples=200, deadline=None)
-def test_whatever_is_read_when_every_reader_gets_all_text_without_gaps(
+def test_every_reader_gets_all_text_without_gaps_whenever_it_reads(
     steps: list[tuple[str, EventMsg] | int],
 ) -> None:
     async def script(log: EventLog) -> None:

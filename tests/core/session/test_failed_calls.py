@@ -52,7 +52,7 @@ async def a_turn(frontend: Frontend) -> None:
         (call("apply_patch", PATCH), "shell", "absent", "absent"),
     ],
 )
-def test_a_call_that_did_nothing_is_an_event(
+def test_a_call_that_failed_before_it_began_is_an_event(
     converse: Callable[..., None], response: Any, tool: str, asked_for: str, message: str
 ) -> None:
     async def script(frontend: Frontend) -> None:

@@ -35,7 +35,7 @@ def _repoint(work: Path) -> None:
         (("./x.sh",), None, lambda work: (work / "unrelated").write_text("x"), 1),
     ],
 )
-def test_what_changed_is_asked_about_again(
+def test_a_changed_file_needs_approval_again(
     converse: Callable[..., None],
     tmp_path: Path,
     decision: ReviewDecision,
@@ -100,7 +100,7 @@ def test_a_file_that_changes_while_the_question_is_open_does_not_run(
 
 
 @pytest.mark.parametrize(("confinable", "asked"), [(True, False), (False, True)])
-def test_git_only_reads_where_it_is_confined(
+def test_git_counts_as_read_only_if_confined(
     converse: Callable[..., None], request: pytest.FixtureRequest, confinable: bool, asked: bool
 ) -> None:
     if not confinable:

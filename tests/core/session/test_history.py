@@ -59,7 +59,7 @@ def test_a_call_without_output_gets_one_of_its_type_directly_after_it() -> None:
     ]
 
 
-def test_a_good_history_stays_as_it_is() -> None:
+def test_a_valid_history_is_not_changed() -> None:
     history: list[ResponseItem] = [
         USER,
         THOUGHT,
@@ -82,7 +82,7 @@ def test_an_item_that_comes_twice_is_sent_once() -> None:
     assert normalised([call("1"), answer, answer]) == [call("1"), answer]
 
 
-def test_outputs_without_a_call_and_second_uses_of_an_id_go() -> None:
+def test_outputs_without_a_call_and_repeated_ids_are_dropped() -> None:
     assert normalised([output("0"), call("1"), output("1"), output("1"), call("1"), USER]) == [
         call("1"),
         output("1"),
@@ -97,13 +97,13 @@ def test_an_output_of_the_wrong_type_is_replaced() -> None:
     ]
 
 
-def test_reasoning_that_nothing_of_the_model_follows_goes() -> None:
+def test_trailing_reasoning_is_dropped() -> None:
     assert normalised([THOUGHT, THOUGHT, USER, THOUGHT, AGENT, THOUGHT]) == [USER, THOUGHT, AGENT]
     answered: list[ResponseItem] = [call("1"), custom("2"), output("1"), custom_output("2")]
     assert normalised([*answered[:2], THOUGHT, answered[2], THOUGHT, answered[3]]) == answered
 
 
-def test_broken_arguments_are_replaced_and_good_ones_stay_as_they_came() -> None:
+def test_invalid_arguments_are_replaced_and_valid_ones_kept_unchanged() -> None:
     good = FunctionCall(name="f", arguments=' {"a":1}', call_id="1")
     bad = FunctionCall(name="f", arguments='{"a":', call_id="2")
     sent = normalised([good, bad, output("1"), output("2")])
@@ -127,7 +127,7 @@ ITEMS = st.lists(
 
 
 @given(ITEMS)
-def test_whatever_happened_the_api_would_accept_the_request(items: list[ResponseItem]) -> None:
+def test_the_api_would_accept_the_request_for_any_history(items: list[ResponseItem]) -> None:
     prompt = Prompt(ModelSettings("m"), "conversation", "be good", [USER, *normalised([*items, USER])])
     assert violations(request_body(prompt)) == []
 
@@ -137,7 +137,7 @@ def test_normalising_twice_changes_nothing(items: list[ResponseItem]) -> None:
     assert normalised(normalised(items)) == normalised(items)
 
 
-def test_of_a_broken_response_everything_up_to_its_last_message_or_call_is_kept() -> None:
+def test_everything_up_to_the_last_message_or_call_of_a_broken_response_is_kept() -> None:
     assert salvaged([THOUGHT, AGENT, call("1"), AGENT, THOUGHT]) == [THOUGHT, AGENT, call("1"), AGENT]
     assert salvaged([THOUGHT, AGENT, THOUGHT]) == [THOUGHT, AGENT]
     assert salvaged([THOUGHT, WebSearchCall(id="w")]) == []

@@ -1,5 +1,6 @@
 """Images in the whole history: no request has too many, and not every new one changes the start of requests."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_core.config.load import Config
+from code_core.errors import ContextWindowExceeded
 from code_core.protocol.items import FunctionCallOutput, InputImage, InputText, Message
 from code_core.protocol.ops import ImageInput, TextInput, UserInput
 from code_core.session.compaction import images as bounds
@@ -43,7 +45,7 @@ def test_half_of_the_limit_stays_and_the_rest_becomes_notes() -> None:
     assert [one.id for one in fewer] == [one.id for one in items]
 
 
-def test_large_images_count_by_their_size_also_those_of_tools() -> None:
+def test_large_images_count_by_size_including_those_from_tools() -> None:
     large = MOST_CHARACTERS // 2 + 1
     output = FunctionCallOutput(call_id="c", output=[InputImage(image_url="x" * large)])
     items = [HistoryItem("o", output), shown(1, large)]
@@ -51,7 +53,7 @@ def test_large_images_count_by_their_size_also_those_of_tools() -> None:
     assert sizes_of(with_fewer_images(items)) == [large]
 
 
-def test_images_that_are_just_not_too_large_stay() -> None:
+def test_images_just_below_the_limit_are_kept() -> None:
     assert not too_many([MOST_CHARACTERS // 2, MOST_CHARACTERS // 2])
     assert too_many([MOST_CHARACTERS // 2, MOST_CHARACTERS // 2, 1])
 
@@ -64,7 +66,7 @@ def test_the_newest_images_take_half_of_the_characters(monkeypatch: pytest.Monke
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([1, 10, 100, 400]), max_size=3), max_size=80))
-def test_what_is_left_is_allowed_and_is_the_newest(images: list[list[int]]) -> None:
+def test_the_newest_images_within_the_limit_are_kept(images: list[list[int]]) -> None:
     items = [shown(number, *sizes) for number, sizes in enumerate(images)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounds, "MOST_CHARACTERS", 400)
@@ -99,7 +101,24 @@ def test_requests_stay_within_the_bounds_over_many_turns_and_after_a_resume(conf
     assert len(sizes_of(list(state.items))) == counts[-1]
 
 
+def test_a_request_that_is_too_long_even_without_older_images_is_compacted(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "MOST_IMAGES", 1)
+
+    async def script(reading: Reading) -> None:
+        for _ in range(2):
+            await reading.send(UserInput(items=[TextInput(text="look"), ImageInput(image_url=PIXEL)]))
+            assert (await reading.ended()).type == "task_complete"
+        without_images, compacted = reading.of("context_compacted")
+        assert (without_images.summary, compacted.summary) == ("", "so far")
+
+    too_long = [ContextWindowExceeded("too long")]
+    model = ScriptedModel(answer("seen"), too_long, answer("so far"), answer("seen"))
+    converse(scripted_conversation(replace(config, model="unknown"), model), script)
+
+
 @pytest.mark.parametrize("count", [0, 1])
-def test_few_images_are_not_looked_at(count: int) -> None:
+def test_a_few_images_are_not_examined(count: int) -> None:
     items = [shown(1, *[1] * count)]
     assert with_fewer_images(items) == items

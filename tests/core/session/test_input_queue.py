@@ -33,7 +33,7 @@ def test_input_keeps_an_id_that_nothing_else_has(
     assert one.id
 
 
-def test_the_journal_gets_what_was_given_and_nothing_else() -> None:
+def test_the_journal_gets_exactly_the_given_input() -> None:
     schema = {"type": "object"}
     items = (TextInput(text="see"), ImageInput(image_url="data:,"), LocalImageInput(path=Path("/a.png")))
     assert QueuedInput("a", "s", items, schema).entry().event == {
@@ -49,7 +49,7 @@ def test_the_journal_gets_what_was_given_and_nothing_else() -> None:
     assert "output_schema" not in waiting("a").entry().event
 
 
-def test_a_change_keeps_the_place_and_the_schema() -> None:
+def test_an_edit_keeps_the_position_and_the_schema() -> None:
     queue = InputQueue([waiting("a", output_schema={"a": 1}), waiting("b")])
     edited = queue.edit("a", [TextInput(text="new")])
     assert edited is not None
@@ -61,7 +61,7 @@ def test_a_change_keeps_the_place_and_the_schema() -> None:
     assert len(queue) == 1
 
 
-def test_ops_change_the_queue_for_everybody_who_sees_it() -> None:
+def test_ops_change_the_queue_and_its_event() -> None:
     new = TextInput(text="new")
     queue = InputQueue([waiting("a"), waiting("b")])
     assert queue.change(EditQueuedInput(id="b", items=[new])) == replace(waiting("b"), items=(new,)).entry()
@@ -76,5 +76,5 @@ def test_ops_change_the_queue_for_everybody_who_sees_it() -> None:
     assert [entry.id for entry in queue.entries] == ["b"]
 
 
-def test_the_journal_gets_what_was_taken_back() -> None:
+def test_the_journal_records_removals() -> None:
     assert removed_entry("a").event == {"type": "input_removed", "id": "a"}

@@ -82,7 +82,7 @@ def test_an_interrupt_while_the_journal_writes_waits_for_it(config: Config) -> N
     )
 
 
-def test_a_journal_that_hangs_holds_an_interrupt_for_a_bounded_time(
+def test_a_journal_that_hangs_delays_an_interrupt_for_a_limited_time(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.1)
@@ -137,7 +137,7 @@ def test_a_journal_that_fails_stops_the_turn_and_loses_nothing(config: Config) -
     assert tool.ran == ["c1"]
 
 
-def test_what_the_model_finished_is_recorded_when_its_stream_is_interrupted(config: Config) -> None:
+def test_finished_items_are_recorded_when_the_stream_is_interrupted(config: Config) -> None:
     waiting, journal = anyio.Event(), MemoryJournal()
 
     async def script(reading: Reading) -> None:
@@ -211,7 +211,7 @@ def test_parallel_safe_calls_run_together_and_others_alone(config: Config) -> No
     converse(scripted_conversation(config, model, *tools), script)
 
 
-def test_an_end_is_reported_for_what_a_broken_tool_began(config: Config) -> None:
+def test_a_broken_tools_begin_events_get_end_events(config: Config) -> None:
     async def crash(call: ToolCall, context: ToolContext) -> ToolOutput:
         await context.emit(ExecCommandBegin(call_id=call.call_id, command=["x"], cwd=context.cwd))
         raise ValueError("broken")
@@ -227,7 +227,7 @@ def test_an_end_is_reported_for_what_a_broken_tool_began(config: Config) -> None
     converse(scripted_conversation(config, model, ScriptedTool("work", crash)), script)
 
 
-def test_an_end_is_reported_for_what_an_interrupted_tool_began(config: Config) -> None:
+def test_an_interrupted_tools_begin_events_get_end_events(config: Config) -> None:
     async def hang(call: ToolCall, context: ToolContext) -> ToolOutput:
         await context.emit(ExecCommandBegin(call_id=call.call_id, command=["x"], cwd=context.cwd))
         return await wait_for_ever(call, context)
@@ -294,7 +294,7 @@ def test_abort_ends_the_calls_that_run_at_the_same_time(config: Config) -> None:
     converse(scripted_conversation(config, ScriptedModel(calls("hang", "ask")), *tools), script)
 
 
-def test_the_time_in_which_the_user_is_asked_counts_against_no_limit(tmp_path: Path) -> None:
+def test_time_in_which_the_user_is_asked_counts_against_no_limit(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, settings=(("limits.max_wall_seconds", 0.3),))
 
     async def asking(call: ToolCall, context: ToolContext) -> ToolOutput:

@@ -28,14 +28,14 @@ def test_a_response_that_begins_with_a_message_is_one_round() -> None:
     ]
 
 
-def test_of_few_words_everything_stays_in_order() -> None:
+def test_short_user_messages_are_all_kept_in_order() -> None:
     for count in range(6):
         words = history(*(user(f"word {number}") for number in range(count)))
         assert kept_words(words, 1_000) == words
 
 
 @pytest.mark.parametrize(("missing", "left"), [(0, ["i0", "i2", "i3", "i4"]), (1, ["i0", "i3", "i4"])])
-def test_the_newest_words_between_fill_the_room(missing: int, left: list[str]) -> None:
+def test_the_newest_of_the_other_messages_fill_the_room(missing: int, left: list[str]) -> None:
     words = history(user("first"), user("x" * 400), user("y" * 400), user("z" * 400), user("last"))
     room = size([words[0], *words[2:]]) - missing
     assert shape(kept_words(words, room)) == left
@@ -60,7 +60,7 @@ def test_a_last_round_that_just_fits_is_not_cut() -> None:
     assert kept.tail == items
 
 
-def test_the_users_words_in_the_tail_may_take_half_of_those_for_words() -> None:
+def test_user_messages_in_the_tail_may_take_half_of_the_room_for_messages() -> None:
     items = history(user(LONG))
     kept = kept_of(items, Budget(2_000, words=200, summary=0, tail=50, state=0))
     assert 90 < size(kept.tail) <= 100
@@ -85,7 +85,7 @@ def test_the_last_plan_stays_with_its_output_if_it_is_short(missing: int, plan: 
     assert shape(kept.plan) == plan
 
 
-def test_of_several_plans_the_last_with_an_output_stays() -> None:
+def test_the_last_plan_with_an_output_is_kept() -> None:
     items = history(
         call(1, "update_plan"), output(1, "one"), call(2, "update_plan"), output(2, "two"),
         call(3, "update_plan"), user("stop"), user("go"),

@@ -63,7 +63,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def test_a_turn_that_ends_at_once_looks_at_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_turn_that_ends_immediately_scans_nothing(store: Store, tmp_path: Path) -> None:
     async def main() -> None:
         checkpoints = FileCheckpoints(tmp_path / "kept")
         checkpoints.begin_turn("t", [tmp_path], look_ahead=True)
@@ -74,7 +74,7 @@ def test_a_turn_that_ends_at_once_looks_at_nothing(store: Store, tmp_path: Path)
     assert store.calls == []
 
 
-def test_turns_that_have_ended_leave_nothing_to_wait_for(
+def test_ended_turns_leave_nothing_to_wait_for(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 60.0)
@@ -93,9 +93,7 @@ def test_turns_that_have_ended_leave_nothing_to_wait_for(
     assert store.calls == ["begin last", "prepare", "command", "stop"]
 
 
-def test_a_turn_that_takes_longer_looks_ahead(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_longer_turn_scans_ahead(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 0.01)
 
     async def main() -> None:
@@ -108,7 +106,7 @@ def test_a_turn_that_takes_longer_looks_ahead(
     assert store.calls == ["begin t", "prepare", "stop"]
 
 
-def test_a_command_does_not_wait_for_the_look_to_begin(
+def test_a_command_does_not_wait_for_the_scan_to_begin(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_checkpoints, "_HESITATION", 60.0)

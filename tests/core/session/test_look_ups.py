@@ -7,7 +7,7 @@ from code_core.protocol.ops import ListCustomPrompts
 from core.session.scripted import Reading, ScriptedModel, converse, scripted_conversation
 
 
-def test_custom_prompts_are_listed_with_what_is_left_out(config: Config, tmp_path: Path) -> None:
+def test_custom_prompts_are_listed_with_warnings_about_ignored_files(config: Config, tmp_path: Path) -> None:
     folder = tmp_path / "prompts"
 
     async def script(reading: Reading) -> None:

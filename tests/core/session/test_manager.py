@@ -56,7 +56,7 @@ def is_free(desk: Desk, session: str) -> bool:
 
 @pytest.mark.parametrize("method", ["new", "resume", "fork"])
 @pytest.mark.parametrize("is_stored", [True, False])
-def test_what_is_given_for_a_conversation_wins_over_the_base(
+def test_overrides_for_a_conversation_take_precedence_over_the_base_settings(
     desk: Desk, method: str, is_stored: bool
 ) -> None:
     session = desk.new(ScriptedModel(answer("ok")), turns("one")) if is_stored else STATE
@@ -81,7 +81,7 @@ def test_what_is_given_for_a_conversation_wins_over_the_base(
     assert config.hide_reasoning
 
 
-def test_a_resumed_session_is_as_strict_as_it_was(desk: Desk) -> None:
+def test_a_resumed_session_is_not_less_strict(desk: Desk) -> None:
     untrusted = AskForApproval.UNTRUSTED
     session = desk.new(ScriptedModel(answer("ok")), turns("one"), approval_policy=untrusted)
     conversation = made(lambda manager: manager.resume(session, desk.overrides(), scripted()))
@@ -89,7 +89,7 @@ def test_a_resumed_session_is_as_strict_as_it_was(desk: Desk) -> None:
     assert conversation.session.settings.approval_policy == untrusted
 
 
-def test_a_state_continues_under_its_id(desk: Desk) -> None:
+def test_a_state_is_resumed_under_its_id(desk: Desk) -> None:
     given = desk.overrides(cwd=desk.work)
     journal = MemoryJournal()
     parts = scripted(journal=journal, session_id="22222222-2222-4222-8222-222222222222")
@@ -159,7 +159,7 @@ def test_other_processes_find_a_session_from_its_first_turn_or_at_once(desk: Des
     desk.new(model, script, scripted(model, recorded_at_once=at_once))
 
 
-def test_the_model_is_not_told_again_what_a_given_history_tells_it(desk: Desk) -> None:
+def test_context_in_a_given_history_is_not_sent_again(desk: Desk) -> None:
     model = ScriptedModel(answer("ok"))
     desk.new(model, turns("one"))
     again = ScriptedModel(answer("ok"))
@@ -169,7 +169,7 @@ def test_the_model_is_not_told_again_what_a_given_history_tells_it(desk: Desk) -
     assert len(second) == len(first) + 1
 
 
-def test_a_given_history_may_hold_an_item_twice(desk: Desk) -> None:
+def test_a_given_history_may_contain_an_item_twice(desk: Desk) -> None:
     conversation = made(
         lambda manager: manager.new(desk.overrides(cwd=desk.work), scripted(history=[WORDS, WORDS]))
     )
@@ -200,7 +200,7 @@ ASK = ClientToolTable(mcp_server="other", tool_name="ours")
         ({"permission_tool": ASK}, {"files": "configured", "other": "configured"}, "ours"),
     ],
 )
-def test_servers_of_a_frontend_come_before_configured_ones(
+def test_a_frontends_servers_replace_configured_ones(
     desk: Desk, parts: dict[str, Any], commands: dict[str, str], tool: str
 ) -> None:
     (desk.home / "config.toml").write_text(SETTINGS)
@@ -238,7 +238,7 @@ def fails_for(kind: type[Entry]) -> FaultyJournal:
         (lambda manager, given, parts: manager.fork(STATE, given, parts), ItemEntry),
     ],
 )
-def test_a_conversation_whose_beginning_cannot_be_recorded_is_given_up(
+def test_a_conversation_whose_beginning_cannot_be_recorded_is_discarded(
     desk: Desk, make: Callable[..., Awaitable[Conversation]], fails: type[Entry]
 ) -> None:
     model, journal = ScriptedModel(), fails_for(fails)
@@ -249,7 +249,7 @@ def test_a_conversation_whose_beginning_cannot_be_recorded_is_given_up(
     assert journal.closed
 
 
-def test_a_new_session_that_cannot_be_recorded_at_once_is_given_up(desk: Desk) -> None:
+def test_a_new_session_that_cannot_be_recorded_immediately_is_discarded(desk: Desk) -> None:
     (desk.home / "sessions").write_text("a file")
     parts = scripted(session_id=ID, recorded_at_once=True)
     with pytest.raises(JournalError) as caught:
@@ -258,7 +258,7 @@ def test_a_new_session_that_cannot_be_recorded_at_once_is_given_up(desk: Desk) -
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_old_versions_of_files_are_kept_unless_the_settings_say_no(desk: Desk, enabled: bool) -> None:
+def test_old_versions_of_files_are_saved_unless_the_settings_disable_it(desk: Desk, enabled: bool) -> None:
     (desk.home / "config.toml").write_text(f"[checkpoints]\nenabled = {str(enabled).lower()}\n")
     given = desk.overrides(cwd=desk.work)
     session = made(lambda manager: manager.new(given, scripted(session_id=ID))).session
@@ -266,7 +266,7 @@ def test_old_versions_of_files_are_kept_unless_the_settings_say_no(desk: Desk, e
     assert isinstance(session.services.checkpoints, FileCheckpoints) is enabled
 
 
-def test_a_frontend_may_keep_old_versions_itself(desk: Desk) -> None:
+def test_a_frontend_may_save_old_versions_itself(desk: Desk) -> None:
     ours = FileCheckpoints(desk.home / "elsewhere", ())
     given = desk.overrides(cwd=desk.work)
     session = made(lambda manager: manager.new(given, scripted(checkpoints=ours))).session

@@ -15,7 +15,7 @@ from support import responses_events as sse
 END = stream(sse.created(), sse.message("END"), sse.completed())
 
 
-def test_another_model_is_asked_in_its_own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_change_with_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     windows: list[int | None] = []
     with ScriptedUpstream([END, END, END]) as upstream:

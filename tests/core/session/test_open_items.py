@@ -22,11 +22,17 @@ from code_core.protocol.events import (
     WebSearchBegin,
     WebSearchComplete,
 )
-from code_core.protocol.mcp_events import ElicitationRequest, McpInvocation, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpInvocation,
+    McpToolCallBegin,
+    McpToolCallEnd,
+)
 from code_core.protocol.ops import UncommittedChanges
 from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
-from code_core.session.events.open_items import OpenItems
+from code_core.session.events.open_items import OpenItems, item_of
 
 INVOCATION = McpInvocation(server="s", tool="t")
 BEGINS: tuple[EventMsg, ...] = (
@@ -58,7 +64,7 @@ def seen(items: OpenItems) -> list[str]:
 
 
 @pytest.mark.parametrize("begin", BEGINS, ids=lambda begin: begin.type)
-def test_what_a_task_has_begun_is_owed_its_end(begin: EventMsg, now: list[float]) -> None:
+def test_open_items_of_a_task_need_end_events(begin: EventMsg, now: list[float]) -> None:
     items = observing(begin)
     assert seen(items) == [begin.type]
     now[0] += 1.5
@@ -69,7 +75,7 @@ def test_what_a_task_has_begun_is_owed_its_end(begin: EventMsg, now: list[float]
     assert items.owed("1", "interrupted") == []
 
 
-def test_an_owed_end_says_why_and_how_long_it_took(now: list[float]) -> None:
+def test_generated_end_events_have_a_reason_and_a_duration(now: list[float]) -> None:
     items = observing(*BEGINS)
     now[0] += 1.5
     command, patch, tool, search, review = items.owed("1", "interrupted")
@@ -85,7 +91,7 @@ def test_an_owed_end_says_why_and_how_long_it_took(now: list[float]) -> None:
     assert review == ExitedReviewMode()
 
 
-def test_items_of_different_kinds_with_the_same_id_are_different() -> None:
+def test_items_of_different_kinds_may_have_the_same_id() -> None:
     items = observing(*BEGINS, PatchApplyEnd(call_id="c", stdout="", stderr="", success=True))
     assert "patch_apply_begin" not in seen(items)
     assert len(seen(items)) == len(BEGINS) - 1
@@ -128,6 +134,18 @@ def test_the_end_of_a_task_closes_its_questions_and_its_message(end: EventMsg) -
     assert len(seen(items)) == 3
     items.observe(Event(id="1", event_seq=3, msg=end))
     assert seen(items) == []
+
+
+def test_an_elicitation_is_open_until_its_server_withdraws_it() -> None:
+    def asked(name: str) -> ElicitationRequest:
+        return ElicitationRequest(id=name, server="s", message="?", requested_schema={})
+
+    withdrawn = ElicitationWithdrawn(id="e", server="s")
+    items = observing(asked("e"), asked("f"), withdrawn)
+    assert [event.msg for event in items.events()] == [asked("f")]
+    assert item_of(asked("e")) == item_of(withdrawn)
+    assert item_of(asked("f")) != item_of(withdrawn)
+    assert item_of(WebSearchBegin(call_id="e")) != item_of(withdrawn)
 
 
 def test_questions_are_answered_by_their_own_ids() -> None:

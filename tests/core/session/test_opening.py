@@ -61,7 +61,7 @@ def weak_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "acquire", warning)
 
 
-def test_the_sessions_are_those_of_the_home_and_of_codex_where_that_is_the_fallback(
+def test_sessions_of_the_home_and_of_codex_as_the_fallback_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, codex = tmp_path / "ours", tmp_path / "codex"
@@ -69,14 +69,14 @@ def test_the_sessions_are_those_of_the_home_and_of_codex_where_that_is_the_fallb
     folder.mkdir(parents=True)
     meta = {"timestamp": "", "type": "session_meta", "payload": {"id": ID, "cwd": "/"}}
     (folder / f"rollout-2026-01-01T00-00-00-{ID}.jsonl").write_text(json.dumps(meta) + "\n")
-    assert opening.found(store_of(Home(ours, codex)), ID).id == ID
+    assert opening.find_session(store_of(Home(ours, codex)), ID).id == ID
     with pytest.raises(SessionNotFound):
-        opening.found(store_of(Home(ours, None)), ID)
+        opening.find_session(store_of(Home(ours, None)), ID)
     monkeypatch.setenv("CODE_HOME", str(codex))
     assert store_of().home == codex
 
 
-def test_the_record_says_where_a_session_began(config: Config) -> None:
+def test_the_record_contains_where_a_session_began(config: Config) -> None:
     git = ["git", "-C", str(config.cwd), "-c", "user.name=n", "-c", "user.email=e"]
     for command in (["init", "-q", "-b", "topic"], ["commit", "-q", "--allow-empty", "-m", "m"]):
         subprocess.run([*git, *command], check=True)
@@ -90,11 +90,11 @@ def test_the_record_says_where_a_session_began(config: Config) -> None:
     assert meta["git"] == {"branch": "topic", "commit_hash": commit.stdout.strip()}
 
 
-def test_outside_of_a_repository_the_record_says_nothing_about_git(config: Config) -> None:
+def test_outside_a_repository_the_record_contains_nothing_about_git(config: Config) -> None:
     assert "git" not in begun(config)
 
 
-def test_a_branch_without_a_commit_is_known_by_its_name(config: Config) -> None:
+def test_a_branch_without_a_commit_is_recorded_by_name(config: Config) -> None:
     subprocess.run(["git", "init", "-q", "-b", "empty", str(config.cwd)], check=True)
     assert begun(config)["git"] == {"branch": "empty"}
 
@@ -112,14 +112,14 @@ def begun(config: Config) -> dict[str, Any]:
     return payload
 
 
-def test_a_home_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_an_unwritable_home_says_what_to_do(tmp_path: Path) -> None:
     config = scripted_config(tmp_path)
     (tmp_path / "locks").write_text("a file")
     with pytest.raises(StoreError, match=f"make {tmp_path} writable, set CODE_HOME .* or give --ephemeral"):
         run(create, config, ID, "cli")
 
 
-def test_a_lock_that_is_weak_is_noted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weak_lock_causes_a_warning(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     session = stored(desk)
     weak_locks(monkeypatch)
     new = run(create, load_config(desk.overrides(cwd=desk.work)), ID, "cli")
@@ -129,7 +129,7 @@ def test_a_lock_that_is_weak_is_noted(desk: Desk, monkeypatch: pytest.MonkeyPatc
     resumed.release()
 
 
-def test_an_opened_session_is_for_one_until_it_is_given_up(desk: Desk) -> None:
+def test_an_open_session_is_exclusive_until_it_is_released(desk: Desk) -> None:
     session, store = stored(desk), store_of()
     opened = run(open_stored, store, session)
     assert opened.store is store
@@ -186,22 +186,24 @@ def test_a_fork_has_no_name_no_queue_and_fewer_turns(desk: Desk) -> None:
     assert [one.id for one in original.state.queue] == ["q"]
 
 
-def test_a_session_is_meant_by_id_path_name_or_as_the_last_one(desk: Desk) -> None:
+def test_a_session_is_found_by_id_path_name_or_as_the_last_one(desk: Desk) -> None:
     session, store = stored(desk), store_of()
     path = desk.rollouts()[0]
     for reference in (session, session[:8], "mine", path, Last(desk.work), Last()):
-        assert opening.found(store, reference).id == session
+        assert opening.find_session(store, reference).id == session
     with pytest.raises(SessionNotFound, match=r"^no sessions yet$"):
-        opening.found(SessionStore(desk.work), Last())
+        opening.find_session(SessionStore(desk.work), Last())
     with pytest.raises(SessionNotFound, match=rf"no sessions yet in {desk.home}: use --all"):
-        opening.found(store, Last(desk.home))
+        opening.find_session(store, Last(desk.home))
 
 
-def test_a_relative_path_is_one_of_the_working_directory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_resolved_against_the_working_directory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = stored(desk)
     path = desk.rollouts()[0]
     monkeypatch.chdir(path.parent)
-    assert opening.found(store_of(), Path(path.name)).id == session
+    assert opening.find_session(store_of(), Path(path.name)).id == session
 
 
 def test_an_interrupt_waits_for_a_session_that_is_being_opened(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from code_core.config.load import Config
 from code_core.protocol.answer_ops import ResolvePlan
-from code_core.protocol.events import BackgroundEvent, EventMsg
+from code_core.protocol.events import BackgroundEvent, ErrorEvent, EventMsg
 from code_core.protocol.mcp_events import McpServerStatus
 from code_core.protocol.ops import (
     AddToHistory,
@@ -81,7 +81,7 @@ def test_ops_are_numbered_from_1(config: Config) -> None:
     converse(empty(config), script)
 
 
-def test_what_servers_report_belongs_to_no_op(config: Config) -> None:
+def test_server_reports_do_not_belong_to_an_op(config: Config) -> None:
     servers = Servers()
     seen = events_of(with_parts(empty(config), servers=servers), last="background_event")
     assert seen == [
@@ -101,7 +101,7 @@ class Announcing(Terminals):
         tasks.start_soon(report)
 
 
-def test_what_commands_report_that_outlive_their_calls_belongs_to_no_op(config: Config) -> None:
+def test_reports_about_running_commands_do_not_belong_to_an_op(config: Config) -> None:
     seen = events_of(with_parts(empty(config), terminals=Announcing()), last="background_event")
     assert seen == [("0", BackgroundEvent(message="a command has ended"))]
 
@@ -138,7 +138,7 @@ def test_a_stored_session_is_cleaned_up_in_the_background(config: Config) -> Non
     converse(with_parts(empty(config), stored=stored), script)
 
 
-def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
+def test_a_registered_command_is_allowed(config: Config) -> None:
     conversation = empty(config)
     op = RegisterApprovedCommand(command=["ls"], match_kind="prefix")
     events_of(conversation, op, ListTerminals(), last="terminals_changed")
@@ -155,10 +155,6 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
         (
             ResolveElicitation(id="e9", action="accept"),
             "the answer had no effect: no question with the id 'e9' is open",
-        ),
-        (
-            ResolvePlan(id="p9", action="accept"),
-            "the answer had no effect: no question with the id 'p9' is open",
         ),
         (StopTerminals(), "nothing to stop: no command is running"),
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
@@ -179,13 +175,21 @@ def test_an_op_that_changes_nothing_is_a_warning(config: Config, op: Op, warning
     assert last.type == "terminals_changed"
 
 
+@pytest.mark.parametrize("action", ["accept", "revise", "reject"])
+def test_an_answer_to_a_plan_that_is_not_open_is_an_error(config: Config, action: Any) -> None:
+    [(number, event)] = events_of(empty(config), ResolvePlan(id="p9", action=action), last="error")
+    assert number == "1"
+    closed = "the answer had no effect: no plan with the id 'p9' is open"
+    assert event == ErrorEvent(message=closed, code="no_plan")
+
+
 def test_the_tools_of_servers_are_listed(config: Config) -> None:
     conversation = with_parts(empty(config), servers=Servers())
     assert events_of(conversation, ListMcpTools(), last="mcp_list_tools_response")[-1] == ("1", LISTING)
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_checks_are_switched_for_later_turns(config: Config, on: bool) -> None:
+def test_checks_are_turned_on_and_off_for_later_turns(config: Config, on: bool) -> None:
     conversation = empty(config)
     ops: list[Op] = [
         UpdateValidationTool(name="mypy", enable=on),
@@ -197,7 +201,7 @@ def test_checks_are_switched_for_later_turns(config: Config, on: bool) -> None:
     assert (switches.tools["mypy"], switches.groups["stylistic"]) == (on, on)
 
 
-def test_a_model_that_cannot_do_what_the_settings_want_is_a_warning(tmp_path: Path) -> None:
+def test_unsupported_settings_for_a_model_are_a_warning(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, settings=(("model_text_verbosity", "low"),))
     changed, warning = events_of(empty(config), OverrideTurnContext(model="gpt-4.1"), last="warning")[-2:]
     assert (changed[0], changed[1].type) == ("1", "settings_changed")
@@ -209,7 +213,7 @@ def test_a_model_that_cannot_do_what_the_settings_want_is_a_warning(tmp_path: Pa
     ("given", "name"),
     [("  two\n words ", "two words"), ("x" * 900, "x" * LONGEST_NAME), (" ", None), (None, None)],
 )
-def test_a_name_is_one_short_line(config: Config, given: str | None, name: str | None) -> None:
+def test_a_session_name_is_one_short_line(config: Config, given: str | None, name: str | None) -> None:
     stored, journal = Stored(), MemoryJournal()
     conversation = with_parts(empty(config, parts=Parts(journal=journal)), stored=stored)
     [(number, event)] = events_of(conversation, SetSessionName(name=given), last="session_renamed")
@@ -228,13 +232,13 @@ def test_lists_show_the_name(config: Config) -> None:
 @pytest.mark.parametrize(
     "op", [SetSessionName(name="mine"), AddToHistory(text="words"), GetHistoryEntryRequest()]
 )
-def test_what_the_store_cannot_write_is_a_warning(config: Config, op: Op) -> None:
+def test_a_failed_write_to_the_store_is_a_warning(config: Config, op: Op) -> None:
     conversation = with_parts(empty(config), stored=Stored(full=True))
     number, warning = events_of(conversation, op, last="warning")[-1]
     assert (number, cast("Any", warning).message) == ("1", "the disk is full")
 
 
-def test_what_was_typed_comes_back(config: Config) -> None:
+def test_typed_input_can_be_read_back(config: Config) -> None:
     conversation = with_parts(empty(config), stored=Stored())
     ops = AddToHistory(text="words"), GetHistoryEntryRequest()
     [(number, response)] = events_of(conversation, *ops, last="get_history_entry_response")
@@ -242,7 +246,7 @@ def test_what_was_typed_comes_back(config: Config) -> None:
     assert cast("Any", response).entry.text == "words"
 
 
-def test_a_session_in_memory_has_no_typed_words(config: Config) -> None:
+def test_a_session_in_memory_has_no_input_history(config: Config) -> None:
     ops = AddToHistory(text="words"), GetHistoryEntryRequest()
     [(_, response)] = events_of(empty(config), *ops, last="get_history_entry_response")
     assert response == GetHistoryEntryResponse(log_id=0, offset=0, count=0)

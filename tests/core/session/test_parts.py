@@ -60,7 +60,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> type[Servers]:
     return Servers
 
 
-def test_servers_belong_to_the_conversation_and_keep_the_agents_tools(
+def test_servers_belong_to_the_conversation_and_hide_the_agents_own_tools(
     config: Config, servers: type[Servers]
 ) -> None:
     config = replace(
@@ -91,7 +91,7 @@ PAGE = mcp_types.ElicitRequestURLParams(message="Log in", url="https://ide.examp
     ("params", "opens_urls", "action"),
     [(FORM, False, "accept"), (PAGE, True, "accept"), (PAGE, False, "decline")],
 )
-def test_a_question_of_a_server_goes_to_the_user_and_takes_no_time_of_the_turn(
+def test_a_servers_question_goes_to_the_user_and_pauses_the_turns_clock(
     config: Config, servers: type[Servers], params: Any, opens_urls: bool, action: str
 ) -> None:
     session = make_session(config, ScriptedModel(), Parts(opens_urls=opens_urls))
@@ -112,7 +112,9 @@ def test_a_question_of_a_server_goes_to_the_user_and_takes_no_time_of_the_turn(
     anyio.run(main)
 
 
-def test_a_tool_for_permissions_is_asked_for_the_session(config: Config, servers: type[Servers]) -> None:
+def test_the_permission_tool_is_asked_on_behalf_of_the_session(
+    config: Config, servers: type[Servers]
+) -> None:
     made = make_session(config, ScriptedModel())
     assert made.approvals.rules_file == config.home.path / "rules" / "always-allowed.toml"
     assert vars(made.approvals)["_tool"] is None
@@ -148,7 +150,7 @@ def test_files_go_through_the_tools_of_an_editor(
     assert patches(make_session(config, ScriptedModel(), Parts(file_system=ours))) is ours
 
 
-def test_without_an_editor_files_are_those_of_the_disk(config: Config) -> None:
+def test_without_an_editor_files_are_on_disk(config: Config) -> None:
     assert patches(make_session(config, ScriptedModel())) is None
 
 
@@ -189,7 +191,7 @@ def test_a_new_session_has_an_id_of_its_own_and_no_record(config: Config) -> Non
     assert not one.history.items
 
 
-def test_the_tools_are_those_that_the_settings_allow(config: Config) -> None:
+def test_the_settings_determine_the_tools(config: Config) -> None:
     usual = ["shell", "exec_command", "write_stdin", "apply_patch", "update_plan"]
     for view_image in (True, False):
         for web_search in (True, False):
@@ -204,7 +206,7 @@ def test_the_tools_are_those_that_the_settings_allow(config: Config) -> None:
             assert any(isinstance(spec, FreeformSpec) for spec in specs)
 
 
-def test_guards_hold_for_commands_and_patches_in_them(config: Config) -> None:
+def test_guards_apply_to_commands_and_patches_in_them(config: Config) -> None:
     tools = vars(make_tools(config))["_tools"]
     shell = vars(tools["shell"])
     assert shell["_apply_patch"] is tools["apply_patch"]
@@ -212,7 +214,7 @@ def test_guards_hold_for_commands_and_patches_in_them(config: Config) -> None:
 
 
 @pytest.mark.parametrize("asks_user", [True, False])
-def test_the_model_may_ask_the_user_where_a_frontend_can(config: Config, asks_user: bool) -> None:
+def test_the_model_may_ask_the_user_if_the_frontend_supports_it(config: Config, asks_user: bool) -> None:
     session = make_session(config, ScriptedModel(), Parts(asks_user=asks_user))
     names = [spec.name for spec in session.services.tools.specs() if not isinstance(spec, WebSearchSpec)]
     assert ("request_user_input" in names) is asks_user
@@ -250,7 +252,7 @@ class Keys:
     ("key", "proxy", "known"),
     [(None, None, b"sk-environment"), (b"held", None, b"held"), (None, "proxy", None)],
 )
-def test_a_provider_is_asked_on_its_wire_with_its_key(
+def test_a_provider_gets_requests_on_its_wire_with_its_key(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     wire: str,

@@ -88,7 +88,7 @@ def test_an_answer_is_structured_or_a_text_in_json(given: mcp_types.CallToolResu
     assert structured_answer(given) == answer
 
 
-def test_pictures_in_an_answer_are_passed_over() -> None:
+def test_images_in_an_answer_are_ignored() -> None:
     picture = mcp_types.ImageContent(data="AA==", mime_type="image/png")
     mixed = mcp_types.CallToolResult(content=[picture, mcp_types.TextContent(text="[1]")])
     assert structured_answer(mixed) == [1]

@@ -78,7 +78,7 @@ def test_the_tool_decides_in_place_of_the_frontend(
     converse(script, call("touch", "made"), after(shown), **settings(tmp_path, how))
 
 
-def test_what_is_allowed_for_the_session_is_not_asked_again(
+def test_an_approval_for_the_session_is_not_asked_for_again(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
     async def script(frontend: Frontend) -> None:
@@ -96,7 +96,7 @@ def test_what_is_allowed_for_the_session_is_not_asked_again(
     )
 
 
-def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tmp_path: Path) -> None:
+def test_a_question_about_a_patch_contains_its_diff(converse: Callable[..., None], tmp_path: Path) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -118,7 +118,7 @@ def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tm
 
 
 @pytest.mark.parametrize("how", ["error", "crash", "no such option", "absent"])
-def test_where_the_tool_does_not_decide_the_frontend_is_asked(
+def test_the_frontend_is_asked_if_the_tool_does_not_decide(
     converse: Callable[..., None], tmp_path: Path, how: str
 ) -> None:
     async def script(frontend: Frontend) -> None:

@@ -73,7 +73,7 @@ TRIES: dict[str, tuple[Response, str]] = {
 @pytest.mark.parametrize("attempt", TRIES)
 @pytest.mark.parametrize("sandbox", [SandboxMode.WORKSPACE_WRITE, SandboxMode.DANGER_FULL_ACCESS])
 @pytest.mark.parametrize("approval", [AskForApproval.ON_REQUEST, AskForApproval.NEVER])
-def test_nothing_changes_and_nobody_is_asked_for_more(
+def test_nothing_changes_and_no_escalation_is_offered(
     converse: Callable[..., None], attempt: str, sandbox: SandboxMode, approval: AskForApproval
 ) -> None:
     response, shown = TRIES[attempt]
@@ -91,7 +91,7 @@ def test_nothing_changes_and_nobody_is_asked_for_more(
     converse(script, response, BYE, sandbox=sandbox, approval_policy=approval)
 
 
-def test_commands_that_read_run(converse: Callable[..., None]) -> None:
+def test_read_only_commands_run(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         (frontend.conversation.config.cwd / "a.txt").write_text("what it says")
         await planned(frontend)
@@ -101,7 +101,7 @@ def test_commands_that_read_run(converse: Callable[..., None]) -> None:
     converse(script, call("cat", "a.txt"), BYE)
 
 
-def test_what_was_allowed_before_is_not_allowed_in_plan_mode(converse: Callable[..., None]) -> None:
+def test_earlier_approvals_do_not_count_in_plan_mode(converse: Callable[..., None]) -> None:
     from code_core.protocol.ops import ExecApproval
     from code_core.protocol.policies import ReviewDecision
 
@@ -158,7 +158,8 @@ def test_accepting_the_plan_ends_the_mode_and_starts_the_work(converse: Callable
         assert made(frontend)
         assert notes(frontend.conversation) == [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE]
         await frontend.send(ResolvePlan(id=plan.id, action="accept"))
-        assert "no question with the id" in (await frontend.until("warning")).message
+        refused = await frontend.until("error")
+        assert (refused.code, refused.message.startswith("the answer had no effect")) == ("no_plan", True)
 
     converse(script, proposing(), call("touch", "made"), BYE)
 
@@ -173,10 +174,10 @@ def test_a_plan_is_revised_and_rejected(converse: Callable[..., None]) -> None:
         assert second.id != first.id
         await frontend.until("task_complete")
         await frontend.send(ResolvePlan(id=first.id, action="accept"))  # the older one
-        assert "had no effect" in (await frontend.until("warning")).message
+        assert "had no effect" in (await frontend.until("error")).message
         await frontend.send(ResolvePlan(id=second.id, action="reject", feedback="not worth it"))
         await frontend.send(ResolvePlan(id=second.id, action="accept"))
-        assert "had no effect" in (await frontend.until("warning")).message
+        assert "had no effect" in (await frontend.until("error")).message
         await frontend.send(user("something else"))
         await frontend.until("task_complete")
         session = frontend.conversation.session
@@ -219,12 +220,12 @@ def test_a_plan_is_not_open_while_a_turn_runs_or_after_the_mode_has_ended(config
         await reading.send(text("more"))
         await reading.until("user_message")
         await reading.send(ResolvePlan(id=plan.id, action="accept"))
-        await reading.until("warning")
+        await reading.until("error")
         await reading.send(Interrupt())
         await reading.ended()
         await reading.send(WORK)
         await reading.send(ResolvePlan(id=plan.id, action="accept"))
-        await reading.until("warning")
+        await reading.until("error")
 
     scripted.converse(scripted_conversation(config, model), script)
 
@@ -278,7 +279,7 @@ def test_a_compaction_cannot_leave_the_model_in_another_mode(
     scripted.converse(scripted_conversation(config, model), script)
 
 
-def test_a_compaction_of_a_session_that_never_planned_says_nothing_of_modes(config: Config) -> None:
+def test_a_compaction_of_a_session_that_never_planned_adds_no_mode_note(config: Config) -> None:
     model = ScriptedModel(answer("ok"), answer("summary"))
 
     async def script(reading: Reading) -> None:
@@ -291,7 +292,7 @@ def test_a_compaction_of_a_session_that_never_planned_says_nothing_of_modes(conf
     scripted.converse(scripted_conversation(config, model), script)
 
 
-def test_a_session_without_a_history_has_no_record_of_its_mode(config: Config) -> None:
+def test_the_mode_of_a_session_without_a_history_is_not_recorded(config: Config) -> None:
     journal = MemoryJournal()
 
     async def script(reading: Reading) -> None:
@@ -303,7 +304,7 @@ def test_a_session_without_a_history_has_no_record_of_its_mode(config: Config) -
     scripted.converse(scripted_conversation(config, ScriptedModel(), parts=Parts(journal=journal)), script)
 
 
-def test_a_journal_has_the_mode_and_the_open_plan(config: Config) -> None:
+def test_the_journal_restores_the_mode_and_the_open_plan(config: Config) -> None:
     journal = MemoryJournal()
 
     async def script(reading: Reading) -> None:
@@ -330,7 +331,7 @@ def test_a_journal_has_the_mode_and_the_open_plan(config: Config) -> None:
     scripted.converse(again, resumed)
 
 
-def test_a_mode_that_ended_without_a_further_turn_has_ended_for_a_resume(config: Config) -> None:
+def test_a_resume_knows_that_plan_mode_ended_even_without_another_turn(config: Config) -> None:
     journal = MemoryJournal()
 
     async def script(reading: Reading) -> None:
@@ -378,7 +379,7 @@ def test_a_stored_session_continues_in_plan_mode(tmp_path: Path, monkeypatch: py
     anyio.run(main)
 
 
-def test_an_answer_without_words_asks_for_another_plan(converse: Callable[..., None]) -> None:
+def test_a_revision_without_feedback_asks_for_another_plan(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await planned(frontend)
         plan = await frontend.until("plan_proposed")

@@ -30,18 +30,18 @@ PROPOSAL = "Looked around.\n\n<proposed_plan>\n# Plan\n\n1. Make it\n</proposed_
         ("", None),
     ],
 )
-def test_a_plan_stands_between_two_lines(message: str, plan: str | None) -> None:
+def test_a_plan_is_between_two_tag_lines(message: str, plan: str | None) -> None:
     assert plan_in(message) == plan
 
 
-def test_looking_for_a_plan_takes_time_in_proportion() -> None:
+def test_finding_a_plan_takes_linear_time() -> None:
     started = time.process_time()
     assert plan_in("<proposed_plan>\n" * 300_000) is None
     assert plan_in("<proposed_plan>\nx\n</proposed_plan>\n" * 100_000) == "x"
     assert time.process_time() - started < 5
 
 
-def test_only_the_models_last_words_are_a_plan() -> None:
+def test_only_the_models_last_message_can_be_a_plan() -> None:
     def item(role: Any, part: Any) -> HistoryItem:
         return HistoryItem("i", Message(role=role, content=[part]))
 

@@ -24,7 +24,7 @@ def test_a_rule_is_as_wide_as_the_question(tmp_path: Path, exact: bool, outside:
     assert rule == ProposedRule(("touch",), tmp_path, outside, exact, frozenset() if outside else None)
 
 
-def test_a_rule_holds_in_the_whole_repository_by_its_real_path(tmp_path: Path) -> None:
+def test_a_rule_applies_in_the_whole_repository_by_its_real_path(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repository")
     (root / "below").mkdir()
     (tmp_path / "link").symlink_to(root / "below")
@@ -32,13 +32,13 @@ def test_a_rule_holds_in_the_whole_repository_by_its_real_path(tmp_path: Path) -
     assert ProposedRule.for_command(Proposal(("touch",), exact=False), grant).cwd == root
 
 
-def test_outside_of_the_sandbox_a_rule_holds_for_the_files_as_they_are() -> None:
+def test_outside_the_sandbox_a_rule_applies_only_to_unchanged_files() -> None:
     file = FileIdentity(HERE / "build.sh", 1, 2, SUM)
     grant = CommandGrant(("./build.sh",), HERE, outside=True, files=frozenset({file}))
     assert ProposedRule.for_command(Proposal(("./build.sh",), exact=True), grant).files == SCRIPT
 
 
-def test_the_sentence_about_a_rule_counts_its_files() -> None:
+def test_the_description_of_a_rule_counts_its_files() -> None:
     rule = ProposedRule(("./build.sh",), HERE, outside=True, exact=True, files=SCRIPT)
     assert rule.allows == (
         "Allows exactly `./build.sh`, without other arguments, outside the sandbox too, from now on, "
@@ -56,7 +56,7 @@ def test_the_sentence_about_a_rule_counts_its_files() -> None:
         ),
     ],
 )
-def test_for_the_rest_of_the_session_it_allows_the_same(
+def test_a_rule_allows_the_same_for_the_rest_of_the_session(
     rule: ProposedRule, registered: RegisteredCommand
 ) -> None:
     assert rule.registered == registered
@@ -102,7 +102,7 @@ def test_a_rule_may_be_narrowed(pattern: str, more: str) -> None:
         ("", "needs a pattern"),
     ],
 )
-def test_a_rule_that_allows_more_is_refused(text: str, problem: str) -> None:
+def test_an_edited_rule_that_allows_more_is_rejected(text: str, problem: str) -> None:
     with pytest.raises(RuleError, match=problem):
         PROPOSED.narrowed(f"[[rule]]\n{text}\n")
 
@@ -119,7 +119,7 @@ def test_a_rule_that_allows_more_is_refused(text: str, problem: str) -> None:
         ),
     ],
 )
-def test_an_exact_rule_stays_exact_and_with_its_files(more: str, problem: str) -> None:
+def test_an_exact_rule_stays_exact_and_keeps_its_files(more: str, problem: str) -> None:
     files = frozenset({(Path("/w/project/package.json"), "a" * 64)})
     exact = ProposedRule(("npm", "test"), HERE, outside=True, exact=True, files=files)
     with pytest.raises(RuleError, match=problem):

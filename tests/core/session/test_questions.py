@@ -56,7 +56,7 @@ def deny(name: str) -> Answer:
     return ExecApproval(id=name, decision=ReviewDecision.DENIED, feedback="use git mv")
 
 
-def test_a_question_about_a_command_shows_all_of_it(tmp_path: Path) -> None:
+def test_a_question_about_a_command_is_complete(tmp_path: Path) -> None:
     review, [request] = asked(COMMAND, deny, Approvals(rules_file=tmp_path / "rules.toml"))
     assert review == Review(ReviewDecision.DENIED, "use git mv")
     assert isinstance(request, ExecApprovalRequest)
@@ -70,7 +70,7 @@ def test_a_question_about_a_command_shows_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grant", "proposal", "file"), [(True, True, False), (True, False, True), (False, True, True)]
 )
-def test_no_rule_is_proposed_without_a_file_a_grant_and_a_pattern(
+def test_a_rule_is_proposed_only_with_a_file_a_grant_and_a_pattern(
     tmp_path: Path, grant: bool, proposal: bool, file: bool
 ) -> None:
     question = replace(
@@ -84,7 +84,7 @@ def test_no_rule_is_proposed_without_a_file_a_grant_and_a_pattern(
     assert not (tmp_path / "rules.toml").exists()
 
 
-def test_a_question_about_a_servers_tool_shows_the_call() -> None:
+def test_a_question_about_a_server_tool_shows_the_call() -> None:
     review, [request] = asked(TOOL, deny)
     assert review == Review(ReviewDecision.DENIED, "use git mv")
     assert request == ExecApprovalRequest(
@@ -127,7 +127,7 @@ def test_a_command_without_a_grant_is_allowed_once() -> None:
     assert not approvals.approved(COMMAND.grant)
 
 
-def test_an_approval_of_this_once_allows_nothing_else(tmp_path: Path) -> None:
+def test_a_single_approval_allows_nothing_else(tmp_path: Path) -> None:
     approvals = Approvals(rules_file=tmp_path / "rules.toml")
     asked(COMMAND, lambda name: ExecApproval(id=name, decision=ReviewDecision.APPROVED), approvals)
     assert COMMAND.grant is not None
@@ -137,7 +137,9 @@ def test_an_approval_of_this_once_allows_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["folder", "file"])
-def test_a_rule_that_cannot_be_saved_holds_for_the_session_and_says_why(tmp_path: Path, broken: str) -> None:
+def test_a_rule_that_cannot_be_saved_applies_to_the_session_with_a_warning(
+    tmp_path: Path, broken: str
+) -> None:
     file = tmp_path / "rules" / "rules.toml"
     if broken == "folder":
         file.parent.write_text("no folder")
@@ -173,7 +175,7 @@ class Tool:
         return self.decision
 
 
-def test_a_permission_tool_that_decides_leaves_the_frontend_alone() -> None:
+def test_the_frontend_is_not_asked_if_the_permission_tool_decides() -> None:
     tool: Any = Tool(ReviewDecision.APPROVED)
     review, emitted = asked(COMMAND, deny, Approvals(tool))
     assert (review, emitted) == (Review(ReviewDecision.APPROVED), [])
@@ -233,15 +235,19 @@ def test_a_question_that_is_asked_again_under_its_id_stays_open_when_the_first_i
     anyio.run(main)
 
 
-def test_a_cancelled_question_is_not_open() -> None:
+@pytest.mark.parametrize("withdrawn", [None, WarningEvent(message="never mind")])
+def test_a_cancelled_question_is_reported_as_withdrawn_and_not_open(withdrawn: EventMsg | None) -> None:
+    question = WarningEvent(message="?")
+    emitted: list[EventMsg] = []
+
+    async def emit(msg: EventMsg) -> None:
+        emitted.append(msg)
+
     async def main() -> None:
         questions: Questions[str] = Questions()
-
-        async def emit(_msg: EventMsg) -> None:
-            pass
-
         with anyio.move_on_after(0.01):
-            await questions.ask("a", WarningEvent(message="?"), emit)
+            await questions.ask("a", question, emit, withdrawn)
         assert not questions.answer("a", "yes")
 
     anyio.run(main)
+    assert emitted == ([question] if withdrawn is None else [question, withdrawn])

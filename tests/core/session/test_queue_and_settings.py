@@ -71,7 +71,7 @@ def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: 
     converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)
 
 
-def test_input_that_comes_too_late_for_a_turn_starts_one_with_its_own_id(config: Config) -> None:
+def test_late_input_starts_a_turn_with_its_own_id(config: Config) -> None:
     sent, last = anyio.Event(), anyio.Event()
 
     async def script(reading: Reading) -> None:
@@ -106,7 +106,7 @@ def test_the_schema_belongs_to_the_input_and_not_to_the_session(config: Config) 
     converse(scripted_conversation(config, model, ScriptedTool("work")), script)
 
 
-def test_another_directory_brings_its_own_project_instructions(config: Config, tmp_path: Path) -> None:
+def test_another_directory_has_its_own_project_instructions(config: Config, tmp_path: Path) -> None:
     other, bare = tmp_path / "other", tmp_path / "bare"
     other.mkdir()
     bare.mkdir()
@@ -130,7 +130,7 @@ def test_another_directory_brings_its_own_project_instructions(config: Config, t
     converse(scripted_conversation(config, model), script)
 
 
-def test_another_model_changes_what_depends_on_the_model(config: Config) -> None:
+def test_model_dependent_settings_change_with_the_model(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.ended()
@@ -148,7 +148,7 @@ def test_another_model_changes_what_depends_on_the_model(config: Config) -> None
 
 
 @pytest.mark.parametrize("wire", ["responses", "chat"])
-def test_every_request_begins_with_the_one_before_it(config: Config, wire: str) -> None:
+def test_every_request_begins_with_the_previous_one(config: Config, wire: str) -> None:
     def body(prompt: Prompt) -> bytes:
         if wire == "chat":
             return encoded(chat.request_body(prompt, "p/m"))
@@ -167,7 +167,7 @@ def test_every_request_begins_with_the_one_before_it(config: Config, wire: str) 
     converse(scripted_conversation(config, model, ScriptedTool("work")), script)
 
 
-def test_one_task_at_a_time(config: Config) -> None:
+def test_only_one_task_runs_at_a_time(config: Config) -> None:
     gate = anyio.Event()
 
     async def script(reading: Reading) -> None:

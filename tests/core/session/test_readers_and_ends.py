@@ -58,7 +58,7 @@ def test_a_late_reader_begins_with_the_number_of_the_newest_event(tmp_path: Path
     converse(empty(config), script)
 
 
-def test_a_late_reader_learns_what_runs(config: Config) -> None:
+def test_a_late_reader_sees_what_is_running(config: Config) -> None:
     gate = anyio.Event()
 
     async def script(reading: Reading) -> None:
@@ -113,7 +113,7 @@ def test_a_shutdown_interrupts_what_runs(config: Config) -> None:
     converse(scripted_conversation(config, ScriptedModel([anyio.Event()])), script)
 
 
-def test_after_a_shutdown_nothing_is_taken(config: Config) -> None:
+def test_after_a_shutdown_operations_are_rejected(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(Shutdown())
         await reading.until("shutdown_complete")
@@ -128,7 +128,7 @@ def test_after_a_shutdown_nothing_is_taken(config: Config) -> None:
     converse(empty(config), script)
 
 
-def test_after_leaving_nothing_is_taken_and_events_end(config: Config) -> None:
+def test_after_leaving_operations_are_rejected_and_events_end(config: Config) -> None:
     conversation = empty(config)
 
     async def main() -> None:
@@ -144,7 +144,7 @@ def test_after_leaving_nothing_is_taken_and_events_end(config: Config) -> None:
     anyio.run(main)
 
 
-def test_a_mistake_of_the_caller_comes_out_and_everything_is_closed(config: Config) -> None:
+def test_an_exception_of_the_caller_propagates_and_everything_is_closed(config: Config) -> None:
     model = ScriptedModel()
 
     async def script(_reading: Reading) -> None:
@@ -157,7 +157,7 @@ def test_a_mistake_of_the_caller_comes_out_and_everything_is_closed(config: Conf
     assert model.closed
 
 
-def test_a_conversation_that_was_never_entered_is_given_up(config: Config) -> None:
+def test_a_conversation_that_was_never_entered_is_discarded(config: Config) -> None:
     model = ScriptedModel()
     conversation = scripted_conversation(config, model)
 

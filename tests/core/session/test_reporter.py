@@ -16,7 +16,7 @@ def usage(total: int) -> TokenUsage:
     return TokenUsage(total_tokens=total)
 
 
-def test_the_next_request_is_the_last_one_and_what_came_since() -> None:
+def test_the_next_request_has_the_size_of_the_last_one_plus_new_items() -> None:
     totals = TokenTotals()
     assert totals.next_request(70) == 70
     totals.note_request(usage(100), 60)  # 40 of it are not history
@@ -24,7 +24,7 @@ def test_the_next_request_is_the_last_one_and_what_came_since() -> None:
     assert totals.next_request(85) == 125
 
 
-def test_an_estimate_above_what_the_provider_counted_holds() -> None:
+def test_an_estimate_above_the_providers_count_is_used() -> None:
     totals = TokenTotals()
     totals.note_request(usage(50), 60)
     assert totals.next_request(100) == 100
@@ -39,7 +39,7 @@ def test_without_a_count_of_the_provider_the_estimate_is_used() -> None:
     assert totals.next_request(90) == 130
 
 
-def test_a_new_history_has_its_own_size_and_what_every_request_has() -> None:
+def test_a_new_history_counts_with_the_fixed_part_of_requests() -> None:
     totals = TokenTotals()
     totals.note_request(usage(100), 60)
     totals.note_overflow(90)
@@ -108,7 +108,7 @@ def test_without_prices_there_are_no_costs() -> None:
     assert only.limits_left is None
 
 
-def test_a_response_that_tells_nothing_is_not_reported() -> None:
+def test_a_response_without_usage_is_not_reported() -> None:
     assert counted(None) == []
     rate_limits = {"primary": {"used_percent": 50}}
     assert counted(None, rate_limits=rate_limits) == [TokenCount(info=None, rate_limits=rate_limits)]

@@ -1,4 +1,4 @@
-"""Each request begins with the bytes of the one before, so that a provider's cache of the prefix holds."""
+"""Each request begins with the bytes of the previous one, so that a provider's cache of the prefix holds."""
 
 import json
 import tempfile
@@ -250,7 +250,7 @@ def assert_prefixes(bodies: list[list[Any]]) -> None:
 @settings(
     deadline=None, max_examples=3, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-def test_whatever_the_history_each_request_begins_with_the_bytes_of_the_one_before(turns: list[Turn]) -> None:
+def test_for_any_history_each_request_begins_with_the_bytes_of_the_previous_one(turns: list[Turn]) -> None:
     world = World()
 
     async def main() -> None:

@@ -31,7 +31,7 @@ def user(words: str) -> Message:
     return Message(role="user", content=[InputText(text=words)])
 
 
-def test_the_history_is_read_with_its_ids() -> None:
+def test_the_history_is_restored_with_its_ids() -> None:
     state = SessionState.from_entries(
         [
             SessionMeta({"id": "s1"}),
@@ -68,14 +68,14 @@ def test_damaged_items_are_left_out_and_counted(count: int, note: str) -> None:
     assert state.noted("and more").notes == (note, "and more")
 
 
-def test_the_newest_name_counts() -> None:
+def test_the_newest_name_is_restored() -> None:
     names = [event("session_renamed", name=name) for name in ("first", "second")]
     assert SessionState.from_entries(names).name == "second"
     assert SessionState.from_entries([*names, event("session_renamed", name=None)]).name is None
     assert SessionState.from_entries([event("other", name="none")]).name is None
 
 
-def test_settings_are_read_one_by_one() -> None:
+def test_each_setting_is_restored_separately() -> None:
     recorded = {
         "cwd": "/work",
         "approval_policy": "often",
@@ -91,7 +91,7 @@ def test_settings_are_read_one_by_one() -> None:
     assert settings.approval_policy is None
 
 
-def test_what_waits_is_read_and_what_is_damaged_is_not() -> None:
+def test_queued_input_is_restored_without_damaged_entries() -> None:
     items = [{"type": "text", "text": "later"}]
     state = SessionState.from_entries(
         [
@@ -140,7 +140,7 @@ def test_the_totals_continue_where_they_were(info: dict[str, Any], total: int) -
     assert SessionState.from_entries([event("token_count", info=info)]).usage.total_tokens == total
 
 
-def test_a_stored_session_is_read_like_its_entries() -> None:
+def test_a_stored_session_is_restored_like_its_entries() -> None:
     items = [dict(message("hello", item_id="a").payload), {"type": "message", "role": 5}]
     queued = event("input_queued", id="q", items=[{"type": "text", "text": "later"}])
     usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
@@ -182,7 +182,7 @@ def test_a_history_without_inputs_is_not_cut() -> None:
     assert state.before_last_inputs(1) == state
 
 
-def test_a_turn_that_was_open_is_cut_off_with_its_input() -> None:
+def test_an_open_turn_is_cut_with_its_input() -> None:
     state = SessionState.from_entries(
         [EventEntry.task_started("t"), message("one"), message("a", "assistant")]
     )
@@ -214,5 +214,5 @@ def test_the_model_learns_that_a_turn_was_cut_off(last: ItemEntry) -> None:
         [EventEntry.task_started("t"), message("go"), message(INTERRUPTED_NOTE)],  # the model knows it
     ],
 )
-def test_a_turn_that_ended_leaves_no_note_for_the_model(entries: list[Entry]) -> None:
+def test_a_completed_turn_leaves_no_note_for_the_model(entries: list[Entry]) -> None:
     assert SessionState.from_entries(entries).cut_off_note() is None

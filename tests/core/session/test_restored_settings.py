@@ -58,20 +58,22 @@ def restored(
         (("cwd", "other"), set[str]()),
     ],
 )
-def test_what_is_given_for_this_run_wins(config: Config, given: tuple[str, ...], dropped: set[str]) -> None:
+def test_settings_for_this_run_take_precedence(
+    config: Config, given: tuple[str, ...], dropped: set[str]
+) -> None:
     kept, _ = restored(config, *given)
     assert kept.model_fields_set == ALL - dropped
     for name in ALL - dropped:
         assert getattr(kept, name) == getattr(OverrideTurnContext.model_validate(RECORDED), name)
 
 
-def test_what_was_not_recorded_is_not_restored(config: Config) -> None:
+def test_unrecorded_settings_are_not_restored(config: Config) -> None:
     kept, note = restored(config, model="m")
     assert kept.model_fields_set == {"model"}
     assert note == ""
 
 
-def test_a_model_of_another_provider_stays_behind(config: Config) -> None:
+def test_the_model_of_another_provider_is_not_restored(config: Config) -> None:
     same, note = restored(config, provider=config.provider.id, model="m", effort="high")
     assert same.model_fields_set == {"model", "effort"}
     assert note == ""
@@ -89,7 +91,7 @@ def test_a_model_of_another_provider_stays_behind(config: Config) -> None:
     ("mode", "kept_mode", "noted"),
     [("plan", CollaborationMode.PLAN, "it is still in plan mode"), ("default", None, "")],
 )
-def test_a_session_stays_in_plan_mode_and_does_not_leave_a_configured_one(
+def test_recorded_and_configured_plan_mode_both_apply(
     config: Config, mode: str, kept_mode: CollaborationMode | None, noted: str
 ) -> None:
     kept, note = restored(config, collaboration_mode=mode)

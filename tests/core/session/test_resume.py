@@ -116,7 +116,7 @@ def test_items_with_the_same_id_are_all_restored(
     assert state.queue == ()
 
 
-def test_an_item_recorded_twice_is_restored_once_and_another_of_its_id_too() -> None:
+def test_an_item_recorded_twice_is_restored_once_but_another_item_with_its_id_is_kept() -> None:
     one = ItemEntry(message("one").payload() | {"item_id": "same"})
     other = ItemEntry(message("other").payload() | {"item_id": "same"})
     state = SessionState.from_entries([one, one, other, one])

@@ -42,6 +42,7 @@ from core.session.scripted import (
         (CommitChanges(sha="abc"), "commit abc", "git show 'abc'"),
         (CustomReview(instructions="Look at a.py\nand b.py"), "Look at a.py", "Look at a.py\\nand b.py"),
         (CustomReview(instructions="x" * 200), "x" * 100, "x" * 200),
+        (CustomReview(instructions="\n Look"), "Look", "\\n Look"),
         (CustomReview(instructions=" \n"), "changes", " \\n"),
     ],
 )
@@ -91,7 +92,7 @@ def test_a_review_may_change_nothing_and_asks_nobody(config: Config) -> None:
     assert seen == [(ReadOnly(), AskForApproval.NEVER)]
 
 
-def test_input_that_waits_is_not_for_the_review(config: Config) -> None:
+def test_a_review_ignores_queued_input(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(Review(target=UncommittedChanges()))
         await reading.until("token_count")
@@ -133,7 +134,7 @@ def test_a_review_without_a_result_is_an_error(config: Config) -> None:
     converse(scripted_conversation(config, ScriptedModel([completed()])), script)
 
 
-def test_a_review_needs_prices_where_its_cost_is_limited(tmp_path: Path) -> None:
+def test_a_review_needs_prices_if_its_cost_is_limited(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
     model = ScriptedModel(answer("fine"))
 
@@ -145,7 +146,7 @@ def test_a_review_needs_prices_where_its_cost_is_limited(tmp_path: Path) -> None
     converse(scripted_conversation(config, model), script)
 
 
-def test_a_review_ends_with_the_turns_limits_or_when_the_user_says_so(tmp_path: Path) -> None:
+def test_a_review_ends_at_the_limits_or_on_abort(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, settings=(("limits.max_wall_seconds", 0.3),))
 
     async def wait(call: ToolCall, context: ToolContext) -> ToolOutput:

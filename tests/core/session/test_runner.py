@@ -42,7 +42,7 @@ def named(name: str) -> Callable[[Entry], bool]:
     return lambda entry: isinstance(entry, EventEntry) and entry.name == name
 
 
-def test_events_of_a_task_have_the_id_of_the_op_that_began_it(config: Config) -> None:
+def test_the_events_of_a_task_have_the_id_of_its_op(config: Config) -> None:
     async def script(reading: Reading) -> None:
         for op in (text("go"), Compact()):
             first = len(reading.seen)
@@ -60,7 +60,7 @@ def test_events_of_a_task_have_the_id_of_the_op_that_began_it(config: Config) ->
     converse(scripted_conversation(config, ScriptedModel(answer("hello"), answer("short"))), script)
 
 
-def test_the_journal_has_the_beginning_and_the_end_of_each_turn(config: Config) -> None:
+def test_the_journal_records_the_beginning_and_the_end_of_each_turn(config: Config) -> None:
     journal = MemoryJournal()
 
     async def script(reading: Reading) -> None:
@@ -85,7 +85,7 @@ def test_the_journal_has_the_beginning_and_the_end_of_each_turn(config: Config) 
     converse(scripted_conversation(config, model, parts=Parts(journal=journal)), script)
 
 
-def test_an_interrupted_turn_is_on_the_disk_before_its_end_is_reported(config: Config) -> None:
+def test_an_interrupted_turn_is_on_disk_before_its_end_is_reported(config: Config) -> None:
     journal, never = MemoryJournal(), anyio.Event()
 
     async def script(reading: Reading) -> None:
@@ -111,7 +111,7 @@ def test_an_end_that_cannot_be_recorded_is_an_error_with_a_code(config: Config) 
     converse(scripted_conversation(config, ScriptedModel(answer("hello")), parts=parts), script)
 
 
-def test_the_reason_of_a_failure_outlives_a_journal_that_fails_too(config: Config) -> None:
+def test_the_reason_for_a_failure_is_reported_even_if_the_journal_also_fails(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         assert "no more responses" in (await reading.ended()).message
@@ -121,7 +121,7 @@ def test_the_reason_of_a_failure_outlives_a_journal_that_fails_too(config: Confi
 
 
 @pytest.mark.parametrize(("replaced", "reason"), [(False, "interrupted"), (True, "replaced")])
-def test_a_stopped_turn_says_why(config: Config, replaced: bool, reason: str) -> None:
+def test_a_stopped_turn_has_a_reason(config: Config, replaced: bool, reason: str) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.until("agent_message")
@@ -132,7 +132,7 @@ def test_a_stopped_turn_says_why(config: Config, replaced: bool, reason: str) ->
     converse(scripted_conversation(config, model), script)
 
 
-def test_what_a_failed_turn_had_begun_ends_with_the_reason(tmp_path: Path) -> None:
+def test_open_items_of_a_failed_turn_end_with_the_reason(tmp_path: Path) -> None:
     async def begin(call: ToolCall, context: ToolContext) -> ToolOutput:
         await context.emit(ExecCommandBegin(call_id=call.call_id, command=["x"], cwd=context.cwd))
         await anyio.sleep_forever()
@@ -150,7 +150,7 @@ def test_what_a_failed_turn_had_begun_ends_with_the_reason(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_stopping_a_turn_that_is_ending_starts_nothing_by_itself(config: Config, replaced: bool) -> None:
+def test_stopping_a_turn_that_is_ending_does_not_start_a_turn(config: Config, replaced: bool) -> None:
     """The turn has its answer and is being recorded; input waits, and the user interrupts or sends more."""
     journal = FaultyJournal()
 
@@ -181,7 +181,7 @@ def test_stopping_a_turn_that_is_ending_starts_nothing_by_itself(config: Config,
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 queued input goes"), (2, "2 queued inputs go")])
-def test_a_failure_counts_what_waits(config: Config, count: int, words: str) -> None:
+def test_a_failure_reports_how_much_input_waits(config: Config, count: int, words: str) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.until("agent_message")
@@ -198,7 +198,7 @@ def test_a_failure_counts_what_waits(config: Config, count: int, words: str) -> 
     converse(scripted_conversation(config, model), script)
 
 
-def test_a_failure_with_nothing_waiting_warns_of_nothing(config: Config) -> None:
+def test_a_failure_without_queued_input_causes_no_warning(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.ended()
@@ -263,7 +263,7 @@ def after_turns(config: Config, *steps: Steps | Exception | None) -> Reading:
     return readings[0]
 
 
-def test_what_can_be_undone_is_reported_when_it_changes(config: Config) -> None:
+def test_the_undoable_steps_are_reported_when_they_change(config: Config) -> None:
     counts = [Steps(0, 0), Steps(1, 0), Steps(1, 0), Steps(0, 1), Steps(0, 0)]
     available = after_turns(config, *counts).of("undo_available")
     assert [(one.undo, one.redo) for one in available] == [(1, 0), (0, 1), (0, 0)]
@@ -274,7 +274,7 @@ def test_the_first_turn_that_can_be_undone_is_reported(config: Config, steps: St
     assert len(after_turns(config, steps).of("undo_available")) == 1
 
 
-def test_checkpoints_that_fail_or_hang_cost_the_turn_nothing_but_its_undo(
+def test_failing_or_hanging_checkpoints_only_prevent_the_undo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = scripted_config(tmp_path)
@@ -285,7 +285,7 @@ def test_checkpoints_that_fail_or_hang_cost_the_turn_nothing_but_its_undo(
     assert hung.message == "this turn may not be undone: the store does not answer"
 
 
-def test_an_unexpected_failure_is_named_within_limits() -> None:
+def test_an_unexpected_failure_is_reported_with_a_limited_length() -> None:
     error = failure(ExceptionGroup("tasks", [ExceptionGroup("inner", [ValueError("x" * 5_000)])]))
     assert error.code == "internal"
     assert error.message.startswith("internal error: ValueError: xxx")

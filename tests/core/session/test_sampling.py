@@ -133,7 +133,7 @@ WHOLE: list[Step] = [
         ),
     ],
 )
-def test_what_is_shown_of_a_response(sampled: Any, hide: bool, raw: bool, kinds: list[str]) -> None:
+def test_events_of_a_response(sampled: Any, hide: bool, raw: bool, kinds: list[str]) -> None:
     it: Sampled = sampled([*WHOLE, Completed("r", USAGE)], hide_reasoning=hide, show_raw_reasoning=raw)
     expected = [*(f"agent_{kind}" for kind in kinds), "agent_message_delta", "agent_message", "token_count"]
     assert it.kinds == expected
@@ -167,7 +167,7 @@ def test_a_response_without_messages_has_no_last_message(sampled: Any) -> None:
     assert it.kinds == []
 
 
-def test_the_last_of_several_messages_counts(sampled: Any) -> None:
+def test_the_last_of_several_messages_is_the_answer(sampled: Any) -> None:
     it: Sampled = sampled([ItemDone(words("one")), ItemDone(words("two")), Completed("r", USAGE)])
     assert it.response.message == "two"
     (count,) = it.of("token_count")
@@ -175,7 +175,7 @@ def test_the_last_of_several_messages_counts(sampled: Any) -> None:
     assert count.info.model_context_window == 1_000
 
 
-def test_limits_are_reported_with_the_tokens_or_alone(sampled: Any) -> None:
+def test_rate_limits_are_reported_with_or_without_token_counts(sampled: Any) -> None:
     it: Sampled = sampled([RateLimits({"primary": 1}), ItemDone(words("one")), Completed("r", None)])
     (count,) = it.of("token_count")
     assert (count.info, count.rate_limits) == (None, {"primary": 1})
@@ -221,7 +221,7 @@ def test_each_phase_has_its_own_number_of_retries(sampled: Any) -> None:
         assert len(it.of("stream_error")) == 1
 
 
-def test_a_wait_that_the_provider_asks_for_is_kept_if_it_is_bearable(sampled: Any) -> None:
+def test_a_requested_wait_is_observed_if_it_is_short_enough(sampled: Any) -> None:
     end = [ItemDone(words("end")), Completed("r", None)]
     longest = [StreamBroken("busy", delay=LONGEST_REQUESTED_DELAY)]
     it: Sampled = sampled([StreamBroken("busy", delay=0.0)], end)
@@ -253,7 +253,7 @@ def texts(it: Sampled) -> list[str]:
     return [item.text for item in it.response.items if isinstance(item, Message)]
 
 
-def test_every_break_keeps_what_was_finished_before_it(sampled: Any) -> None:
+def test_finished_items_are_kept_after_every_break(sampled: Any) -> None:
     first, second = ([ItemDone(THOUGHT), ItemDone(words(one)), StreamBroken("cut")] for one in ("one", "two"))
     end = [ItemDone(words("three")), Completed("r", None)]
     it: Sampled = sampled(first, second, end, limits=RetryLimits(request=1, stream=2))
@@ -263,7 +263,7 @@ def test_every_break_keeps_what_was_finished_before_it(sampled: Any) -> None:
     assert texts(it) == ["one", GO_ON_NOTE, "two"]
 
 
-def test_raw_reasoning_that_broke_off_is_withdrawn(sampled: Any) -> None:
+def test_incomplete_raw_reasoning_is_withdrawn(sampled: Any) -> None:
     broken, end = (
         [ReasoningTextDelta("hm"), StreamBroken("cut")],
         [ItemDone(words("end")), Completed("r", None)],
@@ -273,15 +273,13 @@ def test_raw_reasoning_that_broke_off_is_withdrawn(sampled: Any) -> None:
 
 
 @pytest.mark.parametrize(("item", "withdrawn"), [(THOUGHT, False), (WebSearchCall(id="s"), True)])
-def test_only_reasoning_that_was_not_finished_is_withdrawn(
-    sampled: Any, item: ResponseItem, withdrawn: bool
-) -> None:
+def test_only_incomplete_reasoning_is_withdrawn(sampled: Any, item: ResponseItem, withdrawn: bool) -> None:
     broken = [ReasoningSummaryDelta("hm"), ItemDone(item), StreamBroken("cut")]
     it: Sampled = sampled(broken, [ItemDone(words("end")), Completed("r", None)])
     assert ("agent_reasoning_reset" in it.kinds) is withdrawn
 
 
-def test_nothing_is_asked_again_after_a_finished_call(sampled: Any) -> None:
+def test_the_request_is_not_repeated_after_a_finished_call(sampled: Any) -> None:
     script = [ItemDone(words("one")), ItemDone(CALL), StreamBroken("cut", delay=9.0)]
     it: Sampled = sampled(script, limits=RetryLimits(request=1, stream=5))
     assert it.response.items == [words("one"), CALL]
@@ -291,7 +289,7 @@ def test_nothing_is_asked_again_after_a_finished_call(sampled: Any) -> None:
     assert it.error is None
 
 
-def test_nothing_finished_leaves_nothing_behind(sampled: Any) -> None:
+def test_without_finished_items_nothing_is_kept(sampled: Any) -> None:
     it: Sampled = sampled(
         [ItemDone(THOUGHT), ReasoningSummaryDelta("hm"), StreamBroken("cut")],
         [ItemDone(words("end")), Completed("r", None)],
@@ -333,14 +331,14 @@ def test_a_repeated_message_is_shown_and_kept_once(sampled: Any) -> None:
     assert [one.message for one in it.of("agent_message")] == ["one", "two"]
 
 
-def test_two_repeated_messages_are_recognised_one_after_the_other(sampled: Any) -> None:
+def test_several_repeated_messages_are_recognised_in_order(sampled: Any) -> None:
     broken = [ItemDone(words("one")), ItemDone(words("two")), StreamBroken("cut")]
     again = [ItemDone(words("one")), ItemDone(words("two")), ItemDone(words("three"))]
     it: Sampled = sampled(broken, [*again, Completed("r", None)])
     assert [one.message for one in it.of("agent_message")] == ["one", "two", "three"]
 
 
-def test_a_model_may_repeat_the_last_message_alone(sampled: Any) -> None:
+def test_a_model_may_repeat_only_the_last_message(sampled: Any) -> None:
     broken = [ItemDone(words("one")), ItemDone(words("once more")), StreamBroken("cut")]
     again = [
         *(TextDelta("on"), TextDelta("ce more"), ItemDone(words("once more"))),
@@ -352,7 +350,7 @@ def test_a_model_may_repeat_the_last_message_alone(sampled: Any) -> None:
     assert [one.message for one in it.of("agent_message")] == ["one", "once more", "one"]
 
 
-def test_text_that_only_begins_like_earlier_messages_is_shown_whole(sampled: Any) -> None:
+def test_text_with_only_the_same_beginning_as_earlier_messages_is_shown_completely(sampled: Any) -> None:
     broken = [ItemDone(words("one")), ItemDone(words("once more")), StreamBroken("cut")]
     again = [TextDelta("on"), TextDelta("ce"), TextDelta(" only"), ItemDone(words("once only"))]
     it: Sampled = sampled(broken, [*again, Completed("r", None)])
@@ -361,9 +359,7 @@ def test_text_that_only_begins_like_earlier_messages_is_shown_whole(sampled: Any
 
 
 @pytest.mark.parametrize("deltas", [[], [TextDelta("n"), TextDelta("ew")]])
-def test_once_the_model_says_something_new_nothing_is_a_repetition(
-    sampled: Any, deltas: list[TextDelta]
-) -> None:
+def test_after_new_text_nothing_counts_as_a_repetition(sampled: Any, deltas: list[TextDelta]) -> None:
     broken = [ItemDone(words("one")), StreamBroken("cut")]
     again = [*deltas, ItemDone(words("new")), TextDelta("one"), ItemDone(words("one"))]
     it: Sampled = sampled(broken, [*again, Completed("r", None)])

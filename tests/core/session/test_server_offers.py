@@ -146,7 +146,7 @@ def test_a_large_resource_is_cut_for_the_model(offered: Converse) -> None:
         ("list_mcp_resources", {"cursor": "x"}, "cursor can only be used when a server is specified"),
     ],
 )
-def test_what_cannot_be_read_is_reported_to_the_model(
+def test_an_unreadable_resource_is_reported_to_the_model(
     offered: Converse, tool: str, arguments: dict[str, str], answer: str
 ) -> None:
     async def script(frontend: Frontend) -> None:
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_is_reported_to_the_model(
     offered(script, called(tool, arguments), after(answer))
 
 
-def test_without_resources_there_are_no_tools_for_them(offered: Converse) -> None:
+def test_without_resources_there_are_no_resource_tools(offered: Converse) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(GO)
         await frontend.until("task_complete")
@@ -203,7 +203,7 @@ def test_frontends_get_a_prompt_as_input(offered: Converse) -> None:
     offered(script)
 
 
-def test_changes_are_reported_once_for_a_storm_of_announcements(offered: Converse) -> None:
+def test_a_storm_of_announcements_is_reported_once(offered: Converse) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(GO)
         changed = await frontend.until("mcp_offers_changed")
@@ -216,7 +216,7 @@ def test_changes_are_reported_once_for_a_storm_of_announcements(offered: Convers
     offered(script, called("notes__grow"), after("grown"))
 
 
-def test_the_tools_for_resources_are_found_like_those_of_servers(converse: Converse) -> None:
+def test_resource_tools_are_found_like_server_tools(converse: Converse) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(GO)
         await frontend.until("task_complete")

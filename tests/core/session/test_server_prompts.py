@@ -77,7 +77,7 @@ def test_a_command_becomes_input_for_the_model(config: Config, monkeypatch: pyte
         ("mcp:notes:other", "", "no MCP server offers /mcp:notes:other: .*; mail: it has ended"),
     ],
 )
-def test_a_command_that_gives_no_prompt_says_why(
+def test_a_command_without_a_prompt_reports_why(
     config: Config, command: str, typed: str, problem: str
 ) -> None:
     conversation = conversation_with(config, Servers())
@@ -89,7 +89,7 @@ def test_a_command_that_gives_no_prompt_says_why(
     converse(conversation, script)
 
 
-def test_the_answer_to_another_query_is_not_taken(config: Config) -> None:
+def test_the_answer_to_another_query_is_ignored(config: Config) -> None:
     conversation = conversation_with(config, Servers())
 
     async def script(reading: Reading) -> None:

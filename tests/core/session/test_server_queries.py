@@ -79,7 +79,7 @@ def test_without_servers_every_list_is_empty(query: Any, response: Any) -> None:
     assert asked(query) == response
 
 
-def test_lists_say_which_servers_could_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_report_servers_that_could_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = SimpleNamespace(all=["a", "b"])
     book, shelf = (McpResource(server="a", name=name) for name in ("book", "shelf"))
     prompt = McpPrompt(server="a", name="p")
@@ -138,7 +138,7 @@ def tool(size: int, description: str | None = None) -> Any:
         ([tool(101), tool(100), tool(100), tool(40)], [0, 3]),
     ],
 )
-def test_what_would_make_the_list_of_tools_too_large_is_left_out(
+def test_schemas_that_make_the_list_of_tools_too_large_are_left_out(
     monkeypatch: pytest.MonkeyPatch, tools: list[Any], shortened: list[int]
 ) -> None:
     monkeypatch.setattr(queries, "LONGEST_TOOL", 100)

@@ -93,7 +93,7 @@ def test_structured_content_failures_and_crashes_are_reported(
     converse(a_turn, called(f"one__{tool}"), after(expected))
 
 
-def test_an_image_is_a_part_of_the_output_and_not_text(converse: Converse) -> None:
+def test_an_image_is_an_output_part_instead_of_text(converse: Converse) -> None:
     expect = [{"contains": "input_image"}, {"contains": "data:image/png;base64,iVBOR"}]
     converse(a_turn, called("one__picture"), {"expect": expect, "stream": BYE})
 
@@ -111,12 +111,12 @@ def test_a_long_answer_is_cut_for_the_model_and_kept_in_a_file(converse: Convers
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "{", '{"a": "\\ud800"}', '{"a": NaN}', '{"a": 1e999}'])
-def test_wrong_arguments_are_an_answer_to_the_model(converse: Converse, arguments: str) -> None:
+def test_invalid_arguments_are_an_answer_to_the_model(converse: Converse, arguments: str) -> None:
     wrong = [sse.function_call("one__echo", arguments, "c1"), sse.completed()]
     converse(a_turn, wrong, after("not a JSON object"))
 
 
-def test_what_a_server_asks_goes_to_the_user_and_back(converse: Converse) -> None:
+def test_a_servers_question_goes_to_the_user_and_the_answer_back(converse: Converse) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(GO)
         question = await frontend.until("elicitation_request")
@@ -174,7 +174,7 @@ def test_the_progress_of_a_call_is_reported_between_its_begin_and_its_end(conver
     )
 
 
-def test_a_flood_of_progress_is_a_few_events_and_odd_values_break_nothing(converse: Converse) -> None:
+def test_a_flood_of_progress_becomes_a_few_events_and_odd_values_are_ignored(converse: Converse) -> None:
     async def script(frontend: Frontend) -> None:
         await a_turn(frontend)
         steps = progress_of(frontend)
@@ -264,7 +264,7 @@ def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
         ("echo", None, '["one", {}]'),
     ],
 )
-def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
+def test_under_untrusted_tools_that_may_write_need_approval(
     converse: Converse, tool: str, decision: ReviewDecision | None, expected: str
 ) -> None:
     async def script(frontend: Frontend) -> None:
@@ -345,7 +345,7 @@ def test_a_turn_says_which_servers_it_waits_for(converse: Converse, tmp_path: Pa
     converse(script, BYE, servers={"deaf": deaf, "off": server(tmp_path, enabled=False)})
 
 
-def test_a_server_that_does_not_start_in_time_is_not_waited_for(converse: Converse, tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_in_time_is_not_awaited(converse: Converse, tmp_path: Path) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(GO)
         assert "was not ready within 0.3 s" in (await frontend.until("warning")).message

@@ -8,7 +8,7 @@ from code_core.session import services
 from code_core.session.services import close_all
 
 
-def test_every_part_is_closed_whatever_becomes_of_the_others(
+def test_every_part_is_closed_even_if_others_fail(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(services, "CLOSE_SECONDS", 0.05)

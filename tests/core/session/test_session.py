@@ -59,7 +59,7 @@ def words(text: str) -> QueuedInput:
     return queued(TextInput(text=text))
 
 
-def test_the_first_event_says_what_the_session_works_with(session: Session) -> None:
+def test_the_first_event_describes_the_session(session: Session) -> None:
     anyio.run(session.history.add, HistoryItem("i", WORDS))
     configured = session.configured()
     assert (configured.session_id, configured.name, configured.preview) == (ID, "mine", "hello")
@@ -69,7 +69,7 @@ def test_the_first_event_says_what_the_session_works_with(session: Session) -> N
     assert configured.history_items == 1
 
 
-def test_settings_are_reported_and_recorded_as_the_model_gets_them(session: Session) -> None:
+def test_settings_are_reported_and_recorded_as_sent_to_the_model(session: Session) -> None:
     assert session.settings_changed() == SettingsChanged(
         model="gpt-5",
         effort="high",
@@ -88,7 +88,7 @@ def test_settings_are_reported_and_recorded_as_the_model_gets_them(session: Sess
     }
 
 
-def test_a_model_may_have_no_effort_and_a_policy_its_details(config: Config) -> None:
+def test_a_missing_effort_and_the_details_of_a_policy_are_reported(config: Config) -> None:
     session = session_of(config)
     session.settings = replace(
         session.settings, model="gpt-4.1", sandbox_policy=WorkspaceWrite(network_access=True)
@@ -116,7 +116,7 @@ def test_plan_mode_is_reported_and_recorded(
     }
 
 
-def test_the_plan_that_is_open_is_the_last_of_the_history_in_plan_mode(session: Session) -> None:
+def test_the_open_plan_is_the_last_history_item_in_plan_mode(session: Session) -> None:
     proposal = Message(
         role="assistant", content=[OutputText(text="<proposed_plan>\nfirst this\n</proposed_plan>")]
     )
@@ -145,7 +145,9 @@ PATCH = PatchApproval(id="q", decision=ReviewDecision.APPROVED)
 
 @pytest.mark.parametrize("is_open", [True, False])
 @pytest.mark.parametrize(("part", "op"), [*ANSWERS.items(), ("approvals", PATCH)])
-def test_an_answer_goes_to_whoever_asked(session: Session, part: str, op: Answer, is_open: bool) -> None:
+def test_an_answer_goes_to_the_matching_question(
+    session: Session, part: str, op: Answer, is_open: bool
+) -> None:
     asked: list[Answer] = []
 
     class Asking:
@@ -168,7 +170,7 @@ def test_a_resume_needs_the_settings_the_totals_and_the_queue(session: Session) 
     assert waiting == words("wait").entry()
 
 
-def test_a_late_reader_gets_everything_that_the_session_has(session: Session) -> None:
+def test_a_late_reader_gets_the_complete_state(session: Session) -> None:
     anyio.run(session.history.add, HistoryItem("i", WORDS, "t"))
     session.queue.put(words("wait"))
     snapshot = session.snapshot("running")
@@ -192,7 +194,7 @@ def test_a_late_reader_gets_everything_that_the_session_has(session: Session) ->
         ([words("x" * 500)], "x" * LONGEST_PREVIEW),
     ],
 )
-def test_the_preview_is_the_beginning_of_the_first_words(
+def test_the_preview_is_the_beginning_of_the_first_input(
     config: Config, inputs: list[QueuedInput], preview: str
 ) -> None:
     session = session_of(config)
@@ -208,7 +210,7 @@ def test_notes_to_the_model_are_messages_of_their_turn() -> None:
     assert one.id != other.id
 
 
-def test_everything_is_closed_and_the_record_last(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+def test_everything_is_closed_with_the_record_last(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     closed: list[str] = []
 
     class Part:
@@ -238,6 +240,6 @@ def test_everything_is_closed_and_the_record_last(config: Config, caplog: pytest
         caplog.clear()
 
 
-def test_settings_of_the_summary_and_effort_hold_for_the_model(session: Session) -> None:
+def test_settings_of_the_summary_and_effort_apply_to_the_model(session: Session) -> None:
     settings = session.settings.capabilities.settings
     assert (settings.effort, settings.summary) == (ReasoningEffort.HIGH, ReasoningSummary.DETAILED)

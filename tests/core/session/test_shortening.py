@@ -26,7 +26,7 @@ from code_core.session.history.request_input import normalised
 from core.session.histories import LONG, call, history, model, output, shape, size, user
 
 
-def test_the_oldest_outputs_go_first_and_the_tail_stays() -> None:
+def test_the_oldest_outputs_are_dropped_first_and_the_tail_is_kept() -> None:
     items = history(user("do"), call(1), output(1, LONG), call(2), output(2, LONG), call(3), output(3, LONG))
     budget = Budget(total=2_200, words=500, summary=500, tail=1_100, state=100)
     kept = shortened(kept_of(items, budget), budget)
@@ -35,7 +35,7 @@ def test_the_oldest_outputs_go_first_and_the_tail_stays() -> None:
     assert texts == [LEFT_OUT, LONG, LONG]
 
 
-def test_images_go_before_outputs() -> None:
+def test_images_are_dropped_before_outputs() -> None:
     image = Message(role="user", content=[InputText(text="see"), InputImage(image_url="data:x")])
     items = history(image, call(1), output(1, LONG), model("done"))
     budget = Budget(total=1_200, words=500, summary=500, tail=50, state=100)
@@ -44,7 +44,7 @@ def test_images_go_before_outputs() -> None:
     assert LONG in str(kept[2].item)
 
 
-def test_then_the_oldest_rounds_go_and_the_users_words_the_summary_and_the_plan_stay() -> None:
+def test_then_the_oldest_rounds_are_dropped_but_user_messages_the_summary_and_the_plan_are_kept() -> None:
     plan = call(1, "update_plan", '{"plan": []}')
     items = history(
         user("goal"), user(f"{SUMMARY_TAG}\nbefore"), plan, output(1, "Plan updated"), *(
@@ -85,7 +85,7 @@ def apart(older: list[HistoryItem]) -> Kept:
     return Kept(older, [], [], [])
 
 
-def test_what_just_fits_stays_as_it_is() -> None:
+def test_a_history_that_just_fits_is_not_changed() -> None:
     items = history(user("do " + LONG), call(1), output(1, LONG), model(LONG))
     budget = Budget(total=size(items), words=100, summary=100, tail=100, state=100)
     assert shortened(apart(items), budget) == items
@@ -93,7 +93,7 @@ def test_what_just_fits_stays_as_it_is() -> None:
     assert outputs(shortened(apart(items), less)) == [LEFT_OUT]
 
 
-def test_no_more_and_no_fewer_outputs_are_left_out_than_needed() -> None:
+def test_exactly_as_many_outputs_are_left_out_as_needed() -> None:
     items = history(call(1), output(1, LONG), call(2), output(2, LONG), call(3), output(3, LONG))
     saved = 1_000 - len(LEFT_OUT) // 4
     for number in (1, 2, 3):
@@ -111,7 +111,7 @@ def test_outputs_of_all_kinds_are_left_out_but_not_short_ones() -> None:
     assert outputs(shortened(apart(items), budget)) == [short, LEFT_OUT]
 
 
-def test_of_the_summaries_the_last_stays_and_is_cut() -> None:
+def test_the_last_summary_is_kept_and_cut() -> None:
     summaries = [user(f"{SUMMARY_TAG}\n{name} {LONG}") for name in ("older", "newer")]
     items = history(user("goal"), *summaries, model("y" * 400), model("so"))
     budget = Budget(total=300, words=100, summary=100, tail=0, state=0)
@@ -121,14 +121,14 @@ def test_of_the_summaries_the_last_stays_and_is_cut() -> None:
     assert "newer" in str(kept[1].item)
 
 
-def test_an_older_summary_does_not_come_back() -> None:
+def test_an_older_summary_does_not_reappear() -> None:
     summaries = [user(f"{SUMMARY_TAG}\n{name}") for name in ("older", "newer")]
     items = history(user("goal"), model(LONG), *summaries, model("so"))
     budget = Budget(total=300, words=100, summary=100, tail=0, state=0)
     assert shape(shortened(apart(items), budget)) == ["i0", "i3", "i4"]
 
 
-def test_words_of_the_user_that_were_left_out_do_not_come_back_with_their_round() -> None:
+def test_user_messages_that_were_left_out_do_not_reappear_with_their_round() -> None:
     rounds = [part for number in (1, 2) for part in (call(number), output(number, "short"))]
     items = history(user("first"), model(LONG), user("y" * 400), user("last"), *rounds)
     budget = Budget(total=400, words=60, summary=100, tail=0, state=0)
@@ -145,7 +145,9 @@ def test_the_newest_rounds_fill_the_room(missing: int, left: list[str]) -> None:
 
 
 @given(ITEMS, st.integers(300, 3_000))
-def test_a_history_fits_has_its_order_and_no_item_twice(items: list[ResponseItem], room: int) -> None:
+def test_a_shortened_history_fits_and_keeps_its_order_without_duplicates(
+    items: list[ResponseItem], room: int
+) -> None:
     whole = history(*items)
     budget = budget_for(room, size(whole))
     kept = shortened(kept_of(whole, budget), budget)
@@ -165,7 +167,7 @@ def test_a_text_is_cut_in_the_middle(text: str, tokens: int) -> None:
     assert cut == text or "characters left out to save space" in cut
 
 
-def test_what_cannot_be_cut_stays() -> None:
+def test_items_that_cannot_be_cut_are_kept() -> None:
     assert cut_item(call(1), 100) == call(1)
     assert cut_item(user("a" * 100), 1_000) == user("a" * 100)
 
@@ -198,6 +200,10 @@ def test_a_file_that_was_changed_again_is_among_the_latest() -> None:
     assert changed_files([before, output(1, again)]) == ["second.py", "first.py"]
 
 
+def test_other_items_change_no_files() -> None:
+    assert changed_files([user("Changed so far: a.py"), call(1), output(1, "M a.py")]) == []
+
+
 @pytest.mark.parametrize("kind", [FunctionCallOutput, CustomToolCallOutput])
 def test_patches_of_all_kinds_change_files(kind: type[FunctionCallOutput | CustomToolCallOutput]) -> None:
     patched = "Success. Updated the following files:\nA new.py\nM old.py"
@@ -205,7 +211,7 @@ def test_patches_of_all_kinds_change_files(kind: type[FunctionCallOutput | Custo
 
 
 @pytest.mark.parametrize(("length", "line"), [(34, "Still running: " + "x" * 34), (35, "… and 1 more")])
-def test_the_state_names_what_fits(length: int, line: str) -> None:
+def test_the_state_note_names_as_many_files_as_fit(length: int, line: str) -> None:
     budget = Budget(total=200, words=0, summary=0, tail=0, state=20)
     text = state_text([], ["x" * length], budget)
     assert text is not None

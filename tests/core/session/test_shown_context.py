@@ -45,7 +45,7 @@ def test_the_environment_names_the_users_shell(project: Config, monkeypatch: pyt
     assert "<shell>" not in environment
 
 
-def test_what_has_not_changed_is_not_repeated(project: Config) -> None:
+def test_unchanged_context_is_not_repeated(project: Config) -> None:
     shown = ShownContext()
     environment, instructions = news(shown, project)
     assert "environment_context" in environment
@@ -73,13 +73,13 @@ def test_a_directory_without_instructions_ends_the_earlier_ones_once(project: Co
     assert "Use tabs." in again
 
 
-def test_without_instructions_from_the_beginning_nothing_ends(project: Config) -> None:
+def test_without_earlier_instructions_none_are_ended(project: Config) -> None:
     shown = ShownContext()
     assert len(news(shown, project, project.cwd.parent / "bare")) == 1
 
 
 @pytest.mark.parametrize(("role", "known"), [("user", True), ("assistant", False)])
-def test_what_the_history_has_is_not_repeated(
+def test_context_in_the_history_is_not_repeated(
     project: Config, role: Literal["user", "assistant"], known: bool
 ) -> None:
     texts = news(ShownContext(), project)
@@ -99,9 +99,7 @@ def test_what_the_history_has_is_not_repeated(
         ([PLAN, None, DEFAULT], [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE]),
     ],
 )
-def test_a_model_learns_of_a_mode_that_it_was_not_in(
-    project: Config, modes: list[Mode | None], notes: list[str]
-) -> None:
+def test_a_model_learns_about_a_new_mode(project: Config, modes: list[Mode | None], notes: list[str]) -> None:
     """None stands for a history that has lost the context."""
     shown, texts = ShownContext(), list[str]()
     for mode in modes:
@@ -112,7 +110,7 @@ def test_a_model_learns_of_a_mode_that_it_was_not_in(
     assert [text for text in texts if text in (PLAN_MODE_NOTE, DEFAULT_MODE_NOTE)] == notes
 
 
-def test_plan_mode_that_the_history_announces_is_known(project: Config) -> None:
+def test_plan_mode_in_the_history_is_recognised(project: Config) -> None:
     texts = news(ShownContext(), project, mode=PLAN)
     assert texts[-1] == PLAN_MODE_NOTE
     assert "<sandbox_mode>read-only</sandbox_mode>" in texts[0]

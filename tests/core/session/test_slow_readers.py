@@ -3,6 +3,7 @@
 import tracemalloc
 from pathlib import Path
 
+import anyio
 import pytest
 
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
@@ -19,7 +20,13 @@ from code_core.protocol.events import (
     TurnAborted,
     WarningEvent,
 )
-from code_core.protocol.mcp_events import McpListToolsResponse, McpOffersChanged, McpTool
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpListToolsResponse,
+    McpOffersChanged,
+    McpTool,
+)
 from code_core.protocol.ops import TextInput
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped, QueueChanged, QueueEntry
@@ -47,7 +54,7 @@ def test_deltas_that_grow_count_against_the_limit(monkeypatch: pytest.MonkeyPatc
     run(script)
 
 
-def test_growing_alone_can_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_growing_delta_alone_can_exceed_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
 
     async def script(log: EventLog) -> None:
@@ -59,7 +66,7 @@ def test_growing_alone_can_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     run(script)
 
 
-def test_what_a_reader_has_taken_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_events_do_not_count_against_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
 
     async def script(log: EventLog) -> None:
@@ -91,7 +98,7 @@ def test_a_reader_may_be_behind_by_exactly_the_limit(
     run(script)
 
 
-def test_text_after_what_was_left_out_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_after_skipped_events_is_a_separate_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
 
     async def script(log: EventLog) -> None:
@@ -114,7 +121,7 @@ def warning(size: int) -> WarningEvent:
     ("sizes", "skipped", "left"),
     [((40, 40, 40), 3, []), ((20, 20, 20, 50), 1, [20, 20, 50])],
 )
-def test_of_more_events_than_are_always_kept_the_newest_stay(
+def test_the_newest_events_are_always_kept(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], skipped: int, left: list[int]
 ) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
@@ -133,7 +140,7 @@ def test_of_more_events_than_are_always_kept_the_newest_stay(
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST_CHARACTERS", 100), ("MOST_EVENTS", 2)])
-def test_what_cannot_be_left_out_doubles_the_limit(
+def test_events_that_cannot_be_skipped_double_the_limit(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
     """Otherwise every further event would require a look at all waiting ones."""
@@ -170,7 +177,7 @@ def test_what_cannot_be_left_out_doubles_the_limit(
         ("+a", "-a +a", "-a +a"),
     ],
 )
-def test_a_begin_is_left_out_with_its_end(
+def test_a_begin_is_skipped_together_with_its_end(
     monkeypatch: pytest.MonkeyPatch, seen: str, waiting: str, left: str
 ) -> None:
     """`+a` is the begin of an item, `-a` its end; the same item may begin again."""
@@ -249,7 +256,9 @@ NEEDED: list[EventMsg] = [
 
 
 @pytest.mark.parametrize("msg", NEEDED, ids=lambda msg: msg.type)
-def test_what_a_frontend_waits_for_is_never_left_out(monkeypatch: pytest.MonkeyPatch, msg: EventMsg) -> None:
+def test_events_that_a_frontend_waits_for_are_never_skipped(
+    monkeypatch: pytest.MonkeyPatch, msg: EventMsg
+) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 0)
 
     async def script(log: EventLog) -> None:
@@ -292,7 +301,7 @@ def test_the_texts_of_an_event_count(monkeypatch: pytest.MonkeyPatch, msg: Event
     assert kept == [msg, EventsSkipped(count=1)]
 
 
-def test_one_that_never_reads_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_never_reads_uses_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 2**18)
 
     async def script(log: EventLog) -> None:
@@ -310,5 +319,58 @@ def test_one_that_never_reads_costs_bounded_memory(monkeypatch: pytest.MonkeyPat
         finally:
             tracemalloc.stop()
         assert held < 4 * 2**20
+
+    run(script)
+
+
+def test_a_withdrawal_is_dropped_only_together_with_its_question() -> None:
+    def asked(name: str) -> ElicitationRequest:
+        return ElicitationRequest(id=name, server="s", message="?", requested_schema={})
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", asked("seen"))
+        assert (await anext(reader)).msg == asked("seen")
+        log.publish("1", ElicitationWithdrawn(id="seen", server="s"))
+        for number in range(MOST_EVENTS):
+            log.publish("1", asked(str(number)))
+            log.publish("1", ElicitationWithdrawn(id=str(number), server="s"))
+        assert reader.waiting < MOST_EVENTS
+        left = [event.msg for event in await rest(log, reader)]
+        assert left[0] == ElicitationWithdrawn(id="seen", server="s")
+
+    run(script)
+
+
+def test_a_question_is_closed_by_its_answer_its_withdrawal_or_the_end() -> None:
+    async def script(log: EventLog) -> None:
+        closed: list[str] = []
+
+        async def wait(name: str) -> None:
+            await log.until_closed(name)
+            closed.append(name)
+
+        await log.until_closed("never asked")
+        async with anyio.create_task_group() as tasks:
+            log.publish("1", TaskStarted())
+            for name in ("answered", "withdrawn", "ended"):
+                log.publish("1", ElicitationRequest(id=name, server="s", message="?", requested_schema={}))
+                tasks.start_soon(wait, name)
+            await anyio.wait_all_tasks_blocked()
+            log.publish("1", ElicitationWithdrawn(id="withdrawn", server="s"))
+            await anyio.wait_all_tasks_blocked()
+            assert closed == ["withdrawn"]
+            log.open.answered("answered")
+            log.publish("1", WarningEvent(message="anything"))
+            await anyio.wait_all_tasks_blocked()
+            assert closed == ["withdrawn", "answered"]
+            log.publish("1", TaskComplete())
+        assert closed == ["withdrawn", "answered", "ended"]
+        log.publish("2", question("open"))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, "open")
+            await anyio.wait_all_tasks_blocked()
+            log.close()
+        assert closed[-1] == "open"
 
     run(script)

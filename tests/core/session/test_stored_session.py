@@ -42,7 +42,7 @@ def test_lists_show_the_name_until_it_is_removed(desk: Desk) -> None:
         assert store_of().find(session).name == (name or "")
 
 
-def test_what_was_typed_is_found_by_log_and_number(desk: Desk) -> None:
+def test_typed_input_is_found_by_log_and_number(desk: Desk) -> None:
     for number, words in enumerate(("one", "two", "three")):
         anyio.run(stored(desk, name=f"s{number}").remember, words)
     newest = entry(desk)
@@ -62,7 +62,7 @@ def test_without_anything_typed_there_is_no_entry(desk: Desk) -> None:
     assert (response.entry, response.offset, response.count) == (None, 0, 0)
 
 
-def test_the_settings_may_forbid_or_bound_what_is_kept(desk: Desk) -> None:
+def test_the_settings_can_disable_or_limit_what_is_kept(desk: Desk) -> None:
     storage = Storage(typed=MessageHistoryTable(persistence="none"))
     anyio.run(stored(desk, storage).remember, "words")
     assert entry(desk).count == 0
@@ -94,7 +94,7 @@ def test_zero_keeps_everything() -> None:
         (StoreError("disk on fire"), ["cleaning failed: disk on fire"]),
     ],
 )
-def test_what_was_cleaned_up_is_logged(
+def test_the_cleaning_is_logged(
     desk: Desk,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -93,7 +93,7 @@ def test_settings_queue_and_totals_are_restored(desk: Desk) -> None:
     assert again.prompts[0].settings.model == "gpt-5"  # what is given for this run wins
 
 
-def test_what_waits_during_a_compaction_is_restored(desk: Desk) -> None:
+def test_input_queued_during_a_compaction_is_restored(desk: Desk) -> None:
     gate = anyio.Event()
 
     async def first(reading: Reading) -> None:
@@ -110,7 +110,7 @@ def test_what_waits_during_a_compaction_is_restored(desk: Desk) -> None:
     session = desk.new(model, first)
     lines = desk.rollouts()[0].read_bytes().splitlines(keepends=True)
     end = next(at for at, line in enumerate(lines) if b'"type":"compacted"' in line)
-    cut = next(at for at in range(end, len(lines)) if b"input_queued" in lines[at]) + 1
+    cut = next(at for at in range(end, len(lines)) if b'"type":"input_queued"' in lines[at]) + 1
     desk.rollouts()[0].write_bytes(b"".join(lines[:cut]))
 
     async def second(reading: Reading) -> None:
@@ -148,7 +148,7 @@ def test_a_resume_never_widens_the_sandbox(
     desk.resume(session, ScriptedModel(), check, sandbox_mode=None)
 
 
-def test_a_resume_never_asks_less_and_what_is_given_wins(desk: Desk) -> None:
+def test_a_resume_never_asks_less_and_options_take_precedence(desk: Desk) -> None:
     session = desk.new(
         ScriptedModel(answer("ok")),
         turns("one"),
@@ -252,7 +252,7 @@ def test_a_session_cut_off_at_any_write_continues_with_the_same_prefix(desk: Des
         assert after[-1]["content"][0]["text"] == "go on"
 
 
-def test_a_directory_that_has_gone_is_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_directory_is_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = desk.work / "gone"
     gone.mkdir()
     session = desk.new(

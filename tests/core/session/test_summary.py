@@ -100,7 +100,7 @@ def test_a_quarter_is_trimmed_but_never_the_newest() -> None:
     assert trimmed(last_but_one) == last_but_one[2:]
 
 
-def test_thoughts_and_the_middle_of_long_items_are_not_sent() -> None:
+def test_reasoning_and_the_middle_of_long_items_are_not_sent() -> None:
     thought = Reasoning(id="r", summary=[SummaryText(text="hm")])
     (item,) = shortened_for_summary([thought, model("x" * 40_000)])
     assert estimated_tokens([item]) <= LONGEST_ITEM
@@ -109,7 +109,7 @@ def test_thoughts_and_the_middle_of_long_items_are_not_sent() -> None:
 TOO_LONG: list[Step] = [ContextWindowExceeded("too long")]
 
 
-def test_less_is_sent_until_the_model_takes_it(config: Config) -> None:
+def test_less_is_sent_until_the_model_accepts_it(config: Config) -> None:
     client = ScriptedModel(*[TOO_LONG] * (MOST_ATTEMPTS - 1), answer("so far"))
     text, _ = asked(config, client, history(*(model("x" * 368) for _ in range(40))))
     assert text == "so far"
@@ -125,14 +125,14 @@ def test_after_some_attempts_the_model_is_not_asked_again(config: Config) -> Non
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_last_item_is_tried_alone_and_not_twice(config: Config, count: int) -> None:
+def test_the_last_item_alone_is_tried_only_once(config: Config, count: int) -> None:
     client = ScriptedModel(*[TOO_LONG] * 9)
     with pytest.raises(ContextWindowExceeded):
         asked(config, client, history(*(model("x" * 368) for _ in range(count))))
     assert [len(prompt.input) - 1 for prompt in client.prompts] == [2, 1][-count:]
 
 
-def test_a_summary_has_its_time(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_has_a_time_limit(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summary, "SECONDS", 0.05)
     with pytest.raises(TurnError, match=r"^the model wrote no summary within 0 seconds$"):
         asked(config, ScriptedModel([anyio.Event()]), history(user("go"), model("done")))

@@ -20,7 +20,7 @@ def emitted(msg: EventMsg, order: EventOrder | None = None) -> Event:
 
 
 @pytest.mark.parametrize(("index", "item_id"), [(3, "turn_a-2-3"), (0, "turn_a-2-0"), (None, "turn_a-2-0")])
-def test_what_the_model_streams_names_its_item(index: int | None, item_id: str) -> None:
+def test_streamed_events_name_their_item(index: int | None, item_id: str) -> None:
     order = EventOrder(request_ordinal=2, output_index=index)
     event = emitted(AgentMessageDelta(delta="a"), order)
     assert event.msg == AgentMessageDelta(delta="a", item_id=item_id)
@@ -33,6 +33,6 @@ def test_without_a_position_in_the_stream_there_is_no_item() -> None:
     assert event.order is None
 
 
-def test_what_belongs_to_no_item_stays_as_it_is() -> None:
+def test_events_without_an_item_are_not_changed() -> None:
     order = EventOrder(request_ordinal=2, output_index=3)
     assert emitted(BackgroundEvent(message="hello"), order).msg == BackgroundEvent(message="hello")

@@ -72,7 +72,7 @@ def test_a_running_command_is_listed_stopped_and_shown_to_the_model(converse: Ca
     converse(script, exec_command("sleep 4711"), after("running with session ID 1"), BYE, BYE)
 
 
-def test_it_ends_with_the_session(converse: Callable[..., None]) -> None:
+def test_a_running_command_ends_with_the_session(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
@@ -97,7 +97,7 @@ def test_polling_is_not_a_repetition(converse: Callable[..., None], monkeypatch:
     converse(script, exec_command("sleep 4713"), *looks, BYE)
 
 
-def test_a_compaction_keeps_what_runs(converse: Callable[..., None]) -> None:
+def test_a_compaction_keeps_running_commands(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")

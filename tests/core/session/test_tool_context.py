@@ -28,6 +28,7 @@ from code_core.session.turn.lazy_tool_context import LazyToolContext
 from code_core.session.turn.tool_context import command_environment, tool_context
 from code_core.tools.approver import CommandQuestion
 from code_core.tools.tool import ToolContext, keep_nothing
+from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import ValidationSwitches
 from core.session.scripted import ScriptedModel, scripted_config
 
@@ -57,7 +58,12 @@ class Checkpoints:
 def made(session: Session, checkpoint: TurnCheckpoint | None = None) -> tuple[ToolContext, EventReader]:
     log = EventLog()
     report = Report("1", "t", log)
-    return tool_context(session, session.settings, report, TurnClock(None), checkpoint), log.reader()
+    context = tool_context(session, session.settings, report, TurnClock(None), checkpoint, no_changes)
+    return context, log.reader()
+
+
+def no_changes() -> TurnChanges:
+    raise AssertionError("only patches have changes")
 
 
 def test_tools_work_with_the_settings_of_the_turn(tmp_path: Path) -> None:
@@ -110,7 +116,7 @@ def test_the_model_asks_the_user_under_its_turn(config: Config) -> None:
     anyio.run(main)
 
 
-def test_what_tools_report_comes_under_the_turn(config: Config) -> None:
+def test_tool_events_belong_to_the_turn(config: Config) -> None:
     async def main() -> None:
         context, reader = made(session_of(config))
         await context.emit(BackgroundEvent(message="working"))
@@ -120,14 +126,14 @@ def test_what_tools_report_comes_under_the_turn(config: Config) -> None:
     anyio.run(main)
 
 
-def test_questions_of_tools_go_to_the_user_and_take_no_time_of_the_turn(config: Config) -> None:
+def test_questions_of_tools_go_to_the_user_and_pause_the_turns_clock(config: Config) -> None:
     make = CommandQuestion("c", ("make",), config.cwd, "not trusted", CommandGrant(("make",), config.cwd))
 
     async def main() -> None:
         session, clock = session_of(config), TurnClock(0.05)
         log = EventLog()
         reader = log.reader()
-        context = tool_context(session, session.settings, Report("1", "t", log), clock, None)
+        context = tool_context(session, session.settings, Report("1", "t", log), clock, None, no_changes)
 
         async def answer() -> None:
             asked = (await anext(reader)).msg
@@ -153,12 +159,17 @@ def test_the_turns_diff_names_files_from_the_root_of_the_repository(
     (tmp_path / "link").symlink_to(work / "sub")
     if is_repository:
         subprocess.run(["git", "init", "-q", str(work)], check=True)
-    context, _ = made(session_of(scripted_config(tmp_path, cwd=tmp_path / "link")))
-    context.changes.add([Added(work / "sub" / "a.txt", FileState(b"new\n"))])
-    assert f"+++ b/{'sub/' if is_repository else ''}a.txt" in context.changes.diff()
-    assert (tmp_path / "outputs" / ID / "turn").is_dir()
-    context.changes.close()
-    assert not (tmp_path / "outputs" / ID / "turn").exists()
+    session = session_of(scripted_config(tmp_path, cwd=tmp_path / "link"))
+
+    async def main() -> None:
+        with LazyToolContext(session, Report("1", "t", EventLog()), TurnClock(None)) as lazy:
+            changes = (await lazy.get()).changes()
+            changes.add([Added(work / "sub" / "a.txt", FileState(b"new\n"))])
+            assert f"+++ b/{'sub/' if is_repository else ''}a.txt" in changes.diff()
+            assert (tmp_path / "outputs" / ID / "turn").is_dir()
+        assert not (tmp_path / "outputs" / ID / "turn").exists()
+
+    anyio.run(main)
 
 
 def test_with_checkpoints_files_are_kept_before_they_change(config: Config) -> None:
@@ -177,7 +188,7 @@ def test_with_checkpoints_files_are_kept_before_they_change(config: Config) -> N
     assert context.before_command is keep_nothing
 
 
-def test_commands_get_no_keys_and_what_the_settings_say(
+def test_commands_get_the_configured_environment_without_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variables = {
@@ -216,7 +227,7 @@ def test_commands_get_no_keys_and_what_the_settings_say(
     assert {"PLAIN"} == {*environment(include_only=["PLAIN"])} & {*variables, "PLAIN"} - {"GIT_EDITOR"}
 
 
-def test_the_context_is_made_once_with_the_settings_of_the_beginning(config: Config) -> None:
+def test_the_context_is_created_once_with_the_initial_settings(config: Config) -> None:
     checkpoints: Any = Checkpoints()
 
     async def main() -> None:
@@ -229,7 +240,8 @@ def test_the_context_is_made_once_with_the_settings_of_the_beginning(config: Con
             assert context.sandbox_policy == config.sandbox_policy
             assert await lazy.get() is context
             await context.before_command()
-            context.changes.add([Added(config.cwd / "a.txt", FileState(b"new\n"))])
+            context.changes().add([Added(config.cwd / "a.txt", FileState(b"new\n"))])
+            assert context.changes() is context.changes()
             folder = config.home.path / "outputs" / ID / "turn"
             assert folder.is_dir()
         assert checkpoints.notes[1:] == [("command", "t")]
@@ -238,7 +250,7 @@ def test_the_context_is_made_once_with_the_settings_of_the_beginning(config: Con
     anyio.run(main)
 
 
-def test_a_turn_without_calls_makes_nothing(config: Config) -> None:
+def test_a_turn_without_calls_creates_nothing(config: Config) -> None:
     with LazyToolContext(session_of(config), Report("1", "t", EventLog()), TurnClock(None)):
         pass
     assert not (config.home.path / "outputs").exists()

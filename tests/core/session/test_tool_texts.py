@@ -37,7 +37,7 @@ async def _nothing(msg: EventMsg) -> None:
 
 
 @pytest.mark.parametrize("how", ["edit", "refuse"])
-def test_unsaved_text_in_the_editor_wins_and_a_refusal_goes_to_the_disk(
+def test_unsaved_text_takes_precedence_and_a_refusal_falls_back_to_the_disk(
     converse: Callable[..., None], tmp_path: Path, how: str
 ) -> None:
     async def script(frontend: Frontend) -> None:

@@ -87,7 +87,9 @@ def test_a_question_about_a_patch_has_its_changes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("decision", [*ReviewDecision])
 @pytest.mark.parametrize("make", [command, tool, patch])
-def test_the_decision_and_the_feedback_come_back(make: Any, decision: ReviewDecision, tmp_path: Path) -> None:
+def test_the_decision_and_the_feedback_are_returned(
+    make: Any, decision: ReviewDecision, tmp_path: Path
+) -> None:
     kind = PatchApproval if make is patch else ExecApproval
     answer = kind(id="c", decision=decision, feedback="use git mv")
     review, _ = asked(Approvals(), make(tmp_path), answer)
@@ -108,7 +110,7 @@ def test_a_question_that_is_withdrawn_aborts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("decision", [*ReviewDecision])
 @pytest.mark.parametrize("make", [command, tool, patch])
-def test_only_for_the_session_allows_more_than_once(
+def test_only_an_answer_for_the_session_allows_more_than_once(
     make: Any, decision: ReviewDecision, tmp_path: Path
 ) -> None:
     approvals, question = Approvals(), make(tmp_path)
@@ -118,7 +120,7 @@ def test_only_for_the_session_allows_more_than_once(
     assert not approvals.registered_commands()
 
 
-def test_what_the_conversation_allows_holds_in_the_turn(tmp_path: Path) -> None:
+def test_grants_of_the_conversation_apply_in_the_turn(tmp_path: Path) -> None:
     async def emit(msg: object) -> None:
         raise AssertionError(msg)
 
@@ -166,7 +168,7 @@ def test_always_adds_the_rule_that_was_shown(tmp_path: Path) -> None:
     assert approvals.registered_commands() == [RegisteredCommand(("touch",), "prefix", cwd=tmp_path)]
 
 
-def test_always_adds_the_rule_that_the_user_made_of_it(tmp_path: Path) -> None:
+def test_always_adds_the_rule_as_edited_by_the_user(tmp_path: Path) -> None:
     approvals = with_rules(tmp_path)
     narrower = f'[[rule]]\npattern = ["touch", "made"]\ndecision = "allow"\ncwd = "{tmp_path}"\n'
     asked(approvals, proposed(tmp_path), always(narrower))
@@ -184,7 +186,7 @@ def test_a_rule_that_allows_more_than_was_asked_is_not_added(tmp_path: Path) -> 
     assert not approvals.registered_commands()
 
 
-def test_a_rule_that_cannot_be_written_holds_for_the_session(tmp_path: Path) -> None:
+def test_a_rule_that_cannot_be_written_applies_to_the_session(tmp_path: Path) -> None:
     approvals = with_rules(tmp_path)
     (tmp_path / "rules").write_text("no folder")
     _, seen = asked(approvals, proposed(tmp_path), always())
@@ -196,7 +198,7 @@ def test_a_rule_that_cannot_be_written_holds_for_the_session(tmp_path: Path) -> 
     assert len(approvals.registered_commands()) == 1
 
 
-def test_a_rules_file_that_is_damaged_is_named_with_its_fault(tmp_path: Path) -> None:
+def test_a_damaged_rules_file_is_reported_with_its_fault(tmp_path: Path) -> None:
     approvals = with_rules(tmp_path)
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/always-allowed.toml").write_text("[[rule")
@@ -208,7 +210,7 @@ def test_a_rules_file_that_is_damaged_is_named_with_its_fault(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("question", ["no grant", "no proposal", "no file"])
-def test_no_rule_is_proposed_that_could_not_be_kept(question: str, tmp_path: Path) -> None:
+def test_no_rule_is_proposed_if_it_could_not_be_saved(question: str, tmp_path: Path) -> None:
     approvals = Approvals() if question == "no file" else with_rules(tmp_path)
     offered = {
         "no grant": CommandQuestion(

@@ -77,13 +77,13 @@ def after_work(checkpoints: Checkpoints) -> list[Any]:
     return anyio.run(main)
 
 
-def test_files_are_kept_before_they_change() -> None:
+def test_files_are_saved_before_they_change() -> None:
     checkpoints = Checkpoints()
     assert after_work(checkpoints) == []
     assert checkpoints.asked == [("turn_a", [Path("/w/a")]), ("turn_a",)] * 2
 
 
-def test_a_turn_keeps_files_under_its_own_id(config: Config) -> None:
+def test_a_turn_saves_files_under_its_own_id(config: Config) -> None:
     checkpoints = Checkpoints()
     session = make_session(config, ScriptedModel(), Parts(checkpoints=checkpoints))
     turn = begin_checkpoint(session, Report("1", "turn_a", EventLog()))
@@ -128,14 +128,14 @@ def begun(config: Config, policy: SandboxPolicy) -> tuple[Any, ...]:
     return asked
 
 
-def test_a_turn_that_may_write_looks_at_where_it_may(config: Config) -> None:
+def test_a_turn_that_may_write_scans_the_writable_directories(config: Config) -> None:
     policy = WorkspaceWrite(writable_roots=[Path("below"), Path("/elsewhere")])
     roots = [config.cwd, config.cwd / "below", Path("/elsewhere")]
     assert begun(config, policy) == ("turn_a", roots, True)
 
 
 @pytest.mark.parametrize(("policy", "look_ahead"), [(ReadOnly(), False), (DangerFullAccess(), True)])
-def test_otherwise_it_looks_at_the_repository(
+def test_a_read_only_turn_scans_the_repository(
     config: Config, policy: SandboxPolicy, look_ahead: bool
 ) -> None:
     assert begun(config, policy) == ("turn_a", [config.cwd], look_ahead)
@@ -143,6 +143,6 @@ def test_otherwise_it_looks_at_the_repository(
     assert begun(config, policy) == ("turn_a", [root], look_ahead)
 
 
-def test_where_nothing_can_be_undone_nothing_is_kept(config: Config) -> None:
+def test_without_undo_nothing_is_saved(config: Config) -> None:
     session = make_session(config, ScriptedModel())
     assert begin_checkpoint(session, Report("1", "turn_a", EventLog())) is None

@@ -59,7 +59,7 @@ def test_a_turn_without_a_limit_has_no_deadline(timed: Callable[..., None]) -> N
     timed(body)
 
 
-def test_the_clock_stands_still_until_the_last_question_is_answered(timed: Callable[..., None]) -> None:
+def test_the_clock_is_paused_until_the_last_question_is_answered(timed: Callable[..., None]) -> None:
     async def body(time: Time) -> None:
         clock = TurnClock(LIMIT)
         with clock.running():
@@ -82,7 +82,7 @@ def test_the_clock_stands_still_until_the_last_question_is_answered(timed: Calla
 
 
 @pytest.mark.parametrize(("limit", "left"), [(LIMIT, [100, 70, 70, 70, 0]), (None, [None] * 5)])
-def test_what_is_left_stands_still_with_the_clock(
+def test_the_remaining_time_is_paused_with_the_clock(
     timed: Callable[..., None], limit: float | None, left: list[float | None]
 ) -> None:
     async def body(time: Time) -> None:
@@ -126,21 +126,21 @@ def test_a_question_outside_of_a_turn_changes_nothing(timed: Callable[..., None]
     timed(body)
 
 
-def test_an_approver_asks_while_the_clock_stands_still(timed: Callable[..., None]) -> None:
-    class Approver:
+def test_the_clock_is_paused_while_an_approver_asks(timed: Callable[..., None]) -> None:
+    class Approvals:
         approved, registered_commands = "approved", "registered"
 
-        async def ask(self, question: object) -> tuple[object, float]:
-            return question, anyio.current_effective_deadline()
+    async def ask(question: object) -> Any:
+        return question, anyio.current_effective_deadline()
 
     async def body(time: Time) -> None:
         clock: Any = TurnClock(LIMIT)
-        inner: Any = Approver()
+        approvals: Any = Approvals()
         question: Any = "may I?"
         with clock.running():
-            answer: object = await UnhurriedApprover(inner, clock).ask(question)
+            answer: object = await UnhurriedApprover(approvals, ask, clock).ask(question)
             assert answer == (question, math.inf)
-            unhurried: Any = UnhurriedApprover(inner, clock)
+            unhurried: Any = UnhurriedApprover(approvals, ask, clock)
             assert (unhurried.approved, unhurried.registered_commands) == ("approved", "registered")
             assert time.left == pytest.approx(LIMIT)
 

@@ -14,6 +14,7 @@ from code_core.errors import TurnError
 from code_core.model.catalog import Prices
 from code_core.protocol.items import ToolCall
 from code_core.protocol.token_events import LimitsLeft, TokenUsage
+from code_core.session.history.sizes import estimated_tokens
 from code_core.session.parts import Parts
 from code_core.session.stored.restore import SessionState
 from code_core.session.turn.clock import TurnClock
@@ -162,7 +163,42 @@ def test_a_provider_that_reports_no_usage_is_held_to_the_limits_too(
     assert 2 <= len(tool.ran) <= 5
 
 
-def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("usage", "counts"), [(None, True), (TokenUsage(), True), (TokenUsage(total_tokens=1), False)]
+)
+def test_an_estimate_counts_the_instructions_the_history_and_the_answer_unless_usage_was_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: TokenUsage | None, counts: bool
+) -> None:
+    counted: list[tuple[int, int]] = []
+    sizes: list[tuple[int, int]] = []
+
+    def add(limits: TurnLimits, read: int, written: int) -> None:
+        del limits
+        counted.append((read, written))
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        *before, last = reading.conversation.session.history.model_items()
+        sizes.append((1_000 + estimated_tokens(before), estimated_tokens([last])))
+
+    monkeypatch.setattr(TurnLimits, "add_unreported", add)
+    config = scripted_config(tmp_path, model="m", base_instructions="i" * 4_000)
+    converse(
+        scripted_conversation(config, ScriptedModel([*answer("bye")[:-1], Completed("r", usage)])), script
+    )
+    assert counted == (sizes if counts else [])
+
+
+def test_estimates_add_up_and_have_prices() -> None:
+    limits = TurnLimits(LimitsTable(max_total_tokens=1_000, max_cost_usd=1.0), TurnClock(None), TokenTotals())
+    limits.check_prices("m", Prices(1_000, 10_000))
+    for _ in range(2):
+        limits.add_unreported(100, 20)
+    assert limits.left() == LimitsLeft(total_tokens=760, cost_usd=0.4)
+
+
+def test_a_cost_limit_needs_prices(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
     model = ScriptedModel(answer("bye"))
     found: list[str] = []
@@ -178,7 +214,7 @@ def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
     assert model.prompts == []
 
 
-def test_what_is_left_is_reported_with_the_tokens(tmp_path: Path) -> None:
+def test_the_remaining_limits_are_reported_with_the_tokens(tmp_path: Path) -> None:
     limits = {"max_tool_calls": 3, "max_total_tokens": 100, "max_cost_usd": 1.0, "max_wall_seconds": 600}
     config = scripted_config(tmp_path, model="m", settings=(*PRICED, ("limits", limits)))
     counts: list[Any] = []
@@ -199,7 +235,7 @@ def test_what_is_left_is_reported_with_the_tokens(tmp_path: Path) -> None:
     assert counts[-1].info.total_cost_usd == pytest.approx(0.12)
 
 
-def test_without_limits_nothing_is_reported_as_left(tmp_path: Path) -> None:
+def test_without_limits_no_remaining_limits_are_reported(tmp_path: Path) -> None:
     counts: list[Any] = []
 
     async def script(reading: Reading) -> None:
@@ -235,7 +271,7 @@ def test_the_costs_continue_after_a_resume(tmp_path: Path) -> None:
     assert again.session.totals.cost_usd == pytest.approx(0.12)
 
 
-def test_what_is_left_is_rounded_and_never_less_than_nothing() -> None:
+def test_the_remaining_limits_are_rounded_and_never_negative() -> None:
     totals = TokenTotals()
     table = LimitsTable(max_tool_calls=1, max_total_tokens=10, max_cost_usd=1.0)
     limits = TurnLimits(table, TurnClock(1.26), totals)

@@ -40,7 +40,7 @@ def test_a_conversation_begins_with_the_configured_settings(tmp_path: Path) -> N
     assert settings.capabilities.settings.effort is ReasoningEffort.HIGH
 
 
-def test_on_the_chat_wire_a_model_has_what_that_wire_can_say(config: Config) -> None:
+def test_on_the_chat_wire_a_model_has_the_capabilities_of_that_wire(config: Config) -> None:
     settings = TurnSettings("/", AskForApproval.NEVER, ReadOnly(), "gpt-5", config.preferences, "chat")  # type: ignore[arg-type] # not read
     assert settings.capabilities == capabilities(config.preferences, "gpt-5", "chat")
 
@@ -54,7 +54,7 @@ def test_on_the_chat_wire_a_model_has_what_that_wire_can_say(config: Config) -> 
         ("cwd", Path("/elsewhere")),
     ],
 )
-def test_what_an_op_does_not_give_stays(config: Config, changed: str, to: Any) -> None:
+def test_fields_absent_from_an_op_are_not_changed(config: Config, changed: str, to: Any) -> None:
     before = TurnSettings.of(config)
     after = before.overridden(OverrideTurnContext(**{changed: to}))
     assert getattr(after, changed) == to
@@ -62,7 +62,7 @@ def test_what_an_op_does_not_give_stays(config: Config, changed: str, to: Any) -
         assert name == changed or getattr(after, name) == getattr(before, name)
 
 
-def test_plan_mode_narrows_the_sandbox_to_reading(config: Config) -> None:
+def test_plan_mode_makes_the_sandbox_read_only(config: Config) -> None:
     settings = TurnSettings.of(config)
     planning = settings.overridden(OverrideTurnContext(collaboration_mode=CollaborationMode.PLAN))
     assert (settings.is_planning, planning.is_planning) == (False, True)
@@ -71,7 +71,7 @@ def test_plan_mode_narrows_the_sandbox_to_reading(config: Config) -> None:
     assert planning.overridden(OverrideTurnContext(model="m")).is_planning
 
 
-def test_a_relative_directory_is_below_the_current_one(config: Config) -> None:
+def test_a_relative_directory_is_resolved_against_the_current_one(config: Config) -> None:
     settings = TurnSettings.of(config).overridden(OverrideTurnContext(cwd=Path("sub")))
     assert settings.cwd == config.cwd / "sub"
 
@@ -84,7 +84,7 @@ def test_an_effort_of_null_is_the_models_own(config: Config) -> None:
     assert high.overridden(OverrideTurnContext(effort=None)).preferences.effort is None
 
 
-def test_an_absent_summary_stays(config: Config) -> None:
+def test_an_absent_summary_is_not_changed(config: Config) -> None:
     detailed = TurnSettings.of(config).overridden(OverrideTurnContext(summary=ReasoningSummary.DETAILED))
     assert detailed.preferences.summary is ReasoningSummary.DETAILED
     assert (
@@ -92,7 +92,7 @@ def test_an_absent_summary_stays(config: Config) -> None:
     )
 
 
-def test_a_server_tells_the_window_of_its_model(config: Config) -> None:
+def test_a_server_reports_the_window_of_its_model(config: Config) -> None:
     settings = TurnSettings.of(config)
     assert settings.with_served_window(settings.model, None) is settings
     assert settings.with_served_window("other", 4_096).capabilities == settings.capabilities
@@ -101,7 +101,7 @@ def test_a_server_tells_the_window_of_its_model(config: Config) -> None:
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_checks_are_switched_one_by_one_or_in_groups(config: Config, on: bool) -> None:
+def test_checks_are_turned_on_and_off_one_by_one_or_in_groups(config: Config, on: bool) -> None:
     settings = TurnSettings.of(config)
     one = settings.switched(UpdateValidationTool(name="shellcheck", enable=on)).validation
     assert one.tools == {"shellcheck": on}

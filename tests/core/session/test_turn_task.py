@@ -1,6 +1,7 @@
 """What a turn takes from its session, and what it reports in addition to the model's answer."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,28 @@ import mcp_types
 import pytest
 
 from code_core.config.load import Config
+from code_core.context.user_input import user_message
 from code_core.model import served
 from code_core.model.providers import Provider
 from code_core.protocol.items import (
     CustomToolCall,
     FunctionCall,
+    Message,
     Reasoning,
     SummaryText,
     ToolCall,
 )
-from code_core.protocol.ops import LocalImageInput, ResolveElicitation, TextInput, UserInput
+from code_core.protocol.ops import (
+    ImageInput,
+    InputItem,
+    LocalImageInput,
+    ResolveElicitation,
+    TextInput,
+    UserInput,
+)
 from code_core.session.history.history import HistoryItem
 from code_core.session.stored.restore import SessionState
+from code_core.session.tasks import turn
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.response_events import ItemDone, ReasoningTextDelta
 from code_core.wire.tool_specs import FunctionSpec
@@ -70,9 +81,7 @@ def test_a_server_may_ask_while_a_turn_runs_and_not_after_it(config: Config) -> 
     converse(conversation, script)
 
 
-def test_the_window_is_that_of_the_server_on_this_machine(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_window_comes_from_the_local_server(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     async def served_window(provider: Provider, model: str, environ: Mapping[str, str]) -> int | None:
         assert (provider, model) == (config.provider, config.model)
         assert "PATH" in environ
@@ -87,7 +96,7 @@ def test_the_window_is_that_of_the_server_on_this_machine(
     converse(scripted_conversation(config, ScriptedModel(answer("ok"))), script)
 
 
-def test_what_a_turn_has_kept_of_files_goes_with_it(config: Config) -> None:
+def test_saved_file_versions_are_removed_after_the_turn(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await one_turn(reading)
         assert (config.cwd / "file").read_text() == "new\n"
@@ -165,7 +174,7 @@ def test_tools_that_a_resumed_session_has_called_are_declared(tmp_path: Path) ->
         ("show_raw_agent_reasoning", {"agent_reasoning", "agent_reasoning_raw_content_delta"}),
     ],
 )
-def test_the_settings_say_what_is_shown_of_the_models_thoughts(
+def test_the_settings_determine_how_much_reasoning_is_shown(
     tmp_path: Path, setting: str | None, kinds: set[str]
 ) -> None:
     async def script(reading: Reading) -> None:
@@ -200,6 +209,28 @@ def test_an_image_that_cannot_be_read_is_a_warning_and_a_note_for_the_model(conf
 
     model = ScriptedModel(answer("ok"))
     converse(scripted_conversation(config, model), script)
+
+
+@pytest.mark.parametrize(
+    ("more", "in_loop"),
+    [((), True), ((ImageInput(image_url="x"),), False), ((LocalImageInput(path=Path("x")),), False)],
+)
+def test_only_images_are_read_in_a_thread(
+    config: Config, monkeypatch: pytest.MonkeyPatch, more: tuple[InputItem, ...], in_loop: bool
+) -> None:
+    threads = []
+
+    def read(items: Sequence[InputItem], cwd: Path) -> tuple[Message, list[str]]:
+        threads.append(threading.current_thread())
+        return user_message(items, cwd)
+
+    async def script(reading: Reading) -> None:
+        await reading.send(UserInput(items=[TextInput(text="look"), *more]))
+        assert (await reading.ended()).type == "task_complete"
+
+    monkeypatch.setattr(turn, "user_message", read)
+    converse(scripted_conversation(config, ScriptedModel(answer("ok"))), script)
+    assert [thread is threading.current_thread() for thread in threads] == [in_loop]
 
 
 def test_a_turn_ends_when_its_time_is_over(tmp_path: Path) -> None:

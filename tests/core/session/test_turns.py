@@ -35,7 +35,7 @@ async def wait_for_ever(call: ToolCall, context: ToolContext) -> ToolOutput:
 
 
 @pytest.mark.parametrize("cut", range(1, 4))
-def test_calls_of_a_broken_stream_run_once(config: Config, cut: int) -> None:
+def test_the_calls_of_a_broken_stream_run_once(config: Config, cut: int) -> None:
     whole = calls("work", "work")
     tool = ScriptedTool("work")
 
@@ -48,7 +48,7 @@ def test_calls_of_a_broken_stream_run_once(config: Config, cut: int) -> None:
     converse(scripted_conversation(config, model, tool), script)
 
 
-def test_a_stream_is_asked_for_again_as_often_as_allowed(
+def test_a_stream_is_requested_again_as_often_as_allowed(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("code_core.session.turn.sampling.backoff", lambda _attempt: 0.0)
@@ -83,6 +83,21 @@ def test_a_request_has_the_instructions_the_tools_and_the_form_of_the_answer(con
     converse(scripted_conversation(config, model, ScriptedTool("work")), script)
 
 
+def test_the_output_of_a_failed_call_is_recorded_as_failed(config: Config) -> None:
+    async def work(call: ToolCall, context: ToolContext) -> ToolOutput:
+        del context
+        return ToolOutput("done", success=call.call_id == "c1")
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        failed = {one.id: one.failed for one in reading.conversation.session.history.items}
+        assert (failed["c1-output"], failed["c2-output"]) == (False, True)
+
+    model = ScriptedModel(calls("work", "work"), answer("bye"))
+    converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)
+
+
 def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
@@ -94,7 +109,7 @@ def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> No
     converse(scripted_conversation(config, model), script)
 
 
-def test_the_model_learns_of_an_interrupt_once_and_the_queue_stays(config: Config) -> None:
+def test_the_model_learns_about_an_interrupt_once_and_the_queue_stays(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("first words"))
         await reading.until("token_count")
@@ -147,7 +162,7 @@ class NotingJournal(MemoryJournal):
         self.writes.append([entry.name if isinstance(entry, EventEntry) else entry.TYPE for entry in entries])
 
 
-def test_what_belongs_together_is_recorded_in_one_write(config: Config) -> None:
+def test_related_entries_are_recorded_in_one_write(config: Config) -> None:
     journal = NotingJournal()
 
     async def script(reading: Reading) -> None:
@@ -179,7 +194,7 @@ class SlowJournal(MemoryJournal):
         await self.answers.wait()
 
 
-def test_what_the_journal_has_recorded_is_not_recorded_again(config: Config) -> None:
+def test_recorded_entries_are_not_recorded_again(config: Config) -> None:
     journal = SlowJournal()
 
     async def work(call: ToolCall, context: ToolContext) -> ToolOutput:

@@ -221,7 +221,7 @@ def test_a_command_of_the_user_runs_at_once_and_the_model_sees_it(converse: Call
     )
 
 
-def test_an_interrupted_command_of_the_user_is_recorded_too(converse: Callable[..., None]) -> None:
+def test_an_interrupted_user_command_is_recorded_too(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(RunUserShellCommand(command="echo half way; exec sleep 60"))
         await frontend.until("exec_command_output_delta")

@@ -25,7 +25,7 @@ def patched(desk: Desk) -> str:
     return session
 
 
-def test_the_files_come_back_and_the_model_learns_it(desk: Desk) -> None:
+def test_the_files_are_restored_and_the_model_is_informed(desk: Desk) -> None:
     session, file, store = patched(desk), desk.work / "file", store_of()
     undone = step_stored(store, store.find(session), "undo")
     assert [Path(path) for path in undone.restored] == [file]
@@ -39,9 +39,7 @@ def test_the_files_come_back_and_the_model_learns_it(desk: Desk) -> None:
     assert sent.count(str(file)) >= 2
 
 
-def test_a_session_is_given_back_with_everything_on_the_disk(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_is_released_with_everything_on_disk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     session, store, calls = patched(desk), store_of(), list[str]()
 
     def noting(name: str, ours: Callable[..., None]) -> Callable[..., None]:
@@ -58,7 +56,7 @@ def test_a_session_is_given_back_with_everything_on_the_disk(
     assert store.holder(store.find(session)) is None
 
 
-def test_a_step_that_restores_nothing_is_not_told_to_the_model(desk: Desk) -> None:
+def test_the_model_is_not_informed_of_a_step_that_restores_nothing(desk: Desk) -> None:
     session, store = patched(desk), store_of()
     (desk.work / "file").write_text("the user's\n")
     before = desk.rollouts()[0].read_bytes()

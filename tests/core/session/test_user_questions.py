@@ -72,7 +72,7 @@ def test_the_model_gets_the_answers_in_codexs_form(config: Config) -> None:
     converse(scripted_conversation(config, model, parts=ASKS), script)
 
 
-def test_each_question_has_an_id_of_its_own(config: Config) -> None:
+def test_each_question_has_its_own_id(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         first = await reading.until("request_user_input")
@@ -102,7 +102,7 @@ def test_an_unanswered_question_is_not_a_failure_of_a_tool(config: Config, answe
     converse(scripted_conversation(config, model, parts=ASKS), script)
 
 
-def test_where_nobody_can_be_asked_the_tool_is_not_offered_and_a_call_is_answered_at_once(
+def test_without_a_user_the_tool_is_not_offered_and_a_call_is_answered_immediately(
     config: Config,
 ) -> None:
     model = ScriptedModel(asks(question()), answer("ok"))
@@ -163,7 +163,7 @@ def test_a_restored_session_has_no_open_question(config: Config) -> None:
     assert "aborted" in again.request_text()
 
 
-def test_waiting_for_the_user_takes_no_time_of_the_turn(tmp_path: Path) -> None:
+def test_waiting_for_the_user_pauses_the_turns_clock(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, settings=(("limits.max_wall_seconds", 0.5),))
 
     async def script(reading: Reading) -> None:
@@ -189,9 +189,7 @@ def test_waiting_for_the_user_takes_no_time_of_the_turn(tmp_path: Path) -> None:
         ([question(options=[{"label": ""}])], "label"),
     ],
 )
-def test_questions_that_cannot_be_shown_are_the_models_mistake(
-    config: Config, questions: Any, problem: str
-) -> None:
+def test_questions_that_cannot_be_shown_are_rejected(config: Config, questions: Any, problem: str) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.ended()

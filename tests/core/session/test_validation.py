@@ -128,7 +128,7 @@ def test_findings_come_before_the_question_and_nothing_is_written_before_the_ans
     )
 
 
-def test_a_patch_is_applied_where_it_cannot_be_checked(converse: Callable[..., None], tmp_path: Path) -> None:
+def test_a_patch_that_cannot_be_checked_is_applied(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "validation").write_text("no folder")
 
     async def script(frontend: Frontend) -> None:
@@ -140,7 +140,7 @@ def test_a_patch_is_applied_where_it_cannot_be_checked(converse: Callable[..., N
 
 
 @pytest.mark.parametrize("op", ['{"type": "update_validation_tool", "name": "%s", "enable": true}'])
-def test_the_ops_take_known_names(op: str) -> None:
+def test_the_ops_accept_only_known_names(op: str) -> None:
     parsed: Any = parse_op(op % "ruff")
     assert (parsed.name, parsed.enable) == ("ruff", True)
     with pytest.raises(ValidationError):

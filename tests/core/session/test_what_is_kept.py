@@ -17,7 +17,7 @@ from core.session.desk import Desk, turns, until
 from core.session.scripted import Reading, ScriptedModel, answer, text
 
 
-def test_a_session_can_be_kept_in_memory_alone(desk: Desk) -> None:
+def test_a_session_can_be_kept_only_in_memory(desk: Desk) -> None:
     desk.new(ScriptedModel(answer("ok")), turns("one"), ephemeral=True)
     (desk.home / "config.toml").write_text("[sessions]\nsave = false\n")
     desk.new(ScriptedModel(answer("ok")), turns("one"))
@@ -49,7 +49,7 @@ def test_a_home_that_cannot_be_written_is_an_error_and_leaves_nothing_locked(des
     assert list((desk.home / "locks").iterdir()) == []
 
 
-def test_the_lock_is_given_up_when_the_settings_are_wrong(desk: Desk) -> None:
+def test_the_lock_is_released_if_the_settings_are_invalid(desk: Desk) -> None:
     session = desk.new(ScriptedModel(answer("ok")), turns("one"))
     with pytest.raises(ConfigError):
         desk.resume(session, ScriptedModel(), turns(), Parts(source="cli"), model_provider="unknown")
@@ -58,7 +58,7 @@ def test_the_lock_is_given_up_when_the_settings_are_wrong(desk: Desk) -> None:
     assert list((desk.home / "locks").iterdir()) == []
 
 
-def test_what_was_typed_is_kept_for_all_sessions_unless_the_settings_say_no(desk: Desk) -> None:
+def test_typed_input_is_kept_across_sessions_unless_the_settings_disable_it(desk: Desk) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(AddToHistory(text="words"))
         await until((desk.home / "history.jsonl").exists)

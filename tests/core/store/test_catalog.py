@@ -40,7 +40,7 @@ def ids(catalog: Catalog, **query: object) -> list[int]:
     return [int(record.id[:8], 16) for record in catalog.list(Query(**query)).sessions]  # type: ignore[arg-type]
 
 
-def test_the_newest_come_first(tmp_path: Path) -> None:
+def test_the_newest_sessions_come_first(tmp_path: Path) -> None:
     write_sessions(tmp_path, 5)
     record = Catalog(tmp_path).list().sessions[0]
     assert (record.id, record.cwd, record.model, record.source) == (session_id(4), "/w/1", "m0", "cli")
@@ -69,12 +69,12 @@ def test_pages_give_every_session_once(order: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "zz", "5b5d", b'["updated",1]'.hex(), b'["created","a","b"]'.hex()])
-def test_a_wrong_cursor_is_refused(cursor: str, tmp_path: Path) -> None:
+def test_an_invalid_cursor_is_rejected(cursor: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a cursor"):
         Catalog(tmp_path).list(Query(cursor=cursor))
 
 
-def test_filters(tmp_path: Path) -> None:
+def test_filters_of_lists(tmp_path: Path) -> None:
     write_sessions(tmp_path, 6)
     catalog = Catalog(tmp_path)
     assert ids(catalog, cwd=Path("/w/1")) == [4, 1]
@@ -95,7 +95,7 @@ def test_sessions_without_a_turn_are_listed_on_request_only(tmp_path: Path) -> N
     assert catalog.find(ID).preview == ""
 
 
-def test_a_session_with_nothing_but_input_that_waits_is_listed(tmp_path: Path) -> None:
+def test_a_session_with_only_queued_input_is_listed(tmp_path: Path) -> None:
     waiting = EventEntry({"type": "input_queued", "id": "a", "items": [{"type": "text", "text": "do  it"}]})
     write_rollout(tmp_path, [waiting])
     assert [one.preview for one in Catalog(tmp_path).list().sessions] == ["do it"]
@@ -103,9 +103,7 @@ def test_a_session_with_nothing_but_input_that_waits_is_listed(tmp_path: Path) -
     assert len(Catalog(tmp_path).list().sessions) == 1
 
 
-def test_changes_of_files_are_seen_and_only_they_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_changed_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = write_sessions(tmp_path, 4)
     catalog = Catalog(tmp_path)
     catalog.list()
@@ -132,7 +130,7 @@ def test_changes_of_files_are_seen_and_only_they_are_read(
     assert len(read) == 2
 
 
-def test_the_first_turn_of_a_listed_session_is_seen(tmp_path: Path) -> None:
+def test_the_first_turn_of_a_listed_session_is_noticed(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, [])
     catalog = Catalog(tmp_path)
     assert catalog.list().sessions == ()
@@ -149,7 +147,7 @@ def test_a_file_that_became_shorter_is_read_again(tmp_path: Path) -> None:
     assert catalog.list().sessions[0].preview == "short"
 
 
-def test_the_last_session(tmp_path: Path) -> None:
+def test_the_last_session_is_found(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     assert catalog.last() is None
     write_sessions(tmp_path, 6)
@@ -160,7 +158,7 @@ def test_the_last_session(tmp_path: Path) -> None:
     assert catalog.last(Path("/elsewhere")) is None
 
 
-def test_a_session_is_found_by_what_a_user_knows(tmp_path: Path) -> None:
+def test_a_session_is_found_by_id_prefix_name_or_path(tmp_path: Path) -> None:
     paths = write_sessions(tmp_path, 3)
     catalog = Catalog(tmp_path)
     catalog.rename(catalog.find(session_id(2)), "  Fix\tthe ß parser ")
@@ -196,7 +194,7 @@ def test_a_rollout_elsewhere_is_found_by_its_path(tmp_path: Path) -> None:
     assert Catalog(tmp_path / "home").find(str(path)).id == ID
 
 
-def test_what_several_sessions_share_is_ambiguous(tmp_path: Path) -> None:
+def test_a_reference_that_matches_several_sessions_is_ambiguous(tmp_path: Path) -> None:
     write_sessions(tmp_path, 8)
     catalog = Catalog(tmp_path)
     with pytest.raises(AmbiguousSession) as caught:
@@ -208,7 +206,7 @@ def test_what_several_sessions_share_is_ambiguous(tmp_path: Path) -> None:
         catalog.find("same")
 
 
-def test_names_can_be_changed_and_taken_away(tmp_path: Path) -> None:
+def test_names_can_be_changed_and_removed(tmp_path: Path) -> None:
     write_sessions(tmp_path, 2)
     catalog = Catalog(tmp_path)
     for name in ("one", "two", ""):
@@ -224,7 +222,7 @@ def test_names_can_be_changed_and_taken_away(tmp_path: Path) -> None:
     assert catalog.find("three").id == session_id(1)
 
 
-def test_the_index_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_index_is_private(tmp_path: Path) -> None:
     write_sessions(tmp_path, 2)
     Catalog(tmp_path).list()
     for path in tmp_path.glob("*.sqlite*"):
@@ -257,7 +255,7 @@ def test_a_damaged_index_is_rebuilt(damage: str, tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_an_index_that_another_process_writes_is_waited_for_then_done_without(tmp_path: Path) -> None:
+def test_a_locked_index_is_awaited_and_then_bypassed(tmp_path: Path) -> None:
     write_sessions(tmp_path, 3)
     catalog = Catalog(tmp_path)
     catalog.list()
@@ -284,7 +282,7 @@ print(len(Catalog(home).list().sessions))
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user who may not write")
 @pytest.mark.parametrize("indexed", [False, True])
-def test_a_home_that_cannot_be_written_is_listed(indexed: bool) -> None:
+def test_sessions_of_an_unwritable_home_are_listed(indexed: bool) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         home = Path(folder) / "home"
         write_sessions(home, 3)
@@ -312,7 +310,7 @@ def test_two_homes_are_listed_together(tmp_path: Path) -> None:
     assert not list((tmp_path / "codex").glob("*.sqlite*"))
 
 
-def test_odd_texts_and_paths_are_listed(tmp_path: Path) -> None:
+def test_unusual_texts_and_paths_are_listed(tmp_path: Path) -> None:
     home = tmp_path / os.fsdecode(b"h\xff me")
     write_rollout(home, items(user("a\ud800b\n\n c")), cwd="/w\udcff")
     catalog = Catalog(home)

@@ -41,7 +41,7 @@ def write_outputs(home: Path, session: str, days: float, size: int = 10) -> Path
     return directory
 
 
-def test_what_is_too_old_goes(tmp_path: Path) -> None:
+def test_old_data_is_deleted(tmp_path: Path) -> None:
     old, young = write_outputs(tmp_path, ID, 31), write_outputs(tmp_path, OTHER_ID, 29)
     done = clean(tmp_path, OUTPUTS)
     assert done is not None
@@ -50,26 +50,26 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
     assert young.exists()
 
 
-def test_the_oldest_goes_while_there_is_too_much(tmp_path: Path) -> None:
+def test_the_oldest_data_is_deleted_above_the_size_limit(tmp_path: Path) -> None:
     kept = [write_outputs(tmp_path, session_id(number), number, 300_000) for number in range(1, 6)]
     clean(tmp_path, OUTPUTS)
     assert [path.exists() for path in kept] == [True, True, True, False, False]
 
 
-def test_one_young_file_keeps_an_old_directory(tmp_path: Path) -> None:
+def test_one_recent_file_keeps_an_old_directory(tmp_path: Path) -> None:
     directory = write_outputs(tmp_path, ID, 100)
     os.utime(directory / "deep" / "call.txt")  # written to just now; the directories keep their times
     clean(tmp_path, OUTPUTS)
     assert directory.exists()
 
 
-def test_what_changed_in_the_last_hour_stays_however_much_there_is(tmp_path: Path) -> None:
+def test_recent_data_is_kept_whatever_its_size(tmp_path: Path) -> None:
     directory = write_outputs(tmp_path, ID, 0.5 / 24, 3_000_000)
     clean(tmp_path, OUTPUTS)
     assert directory.exists()
 
 
-def test_nothing_of_an_open_session_goes(tmp_path: Path) -> None:
+def test_data_of_an_open_session_is_kept(tmp_path: Path) -> None:
     directory = write_outputs(tmp_path, ID, 100)
     command = [sys.executable, "-c", HOLD, str(tmp_path), ID]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -86,7 +86,7 @@ def test_nothing_of_an_open_session_goes(tmp_path: Path) -> None:
     assert not directory.exists()
 
 
-def test_a_dead_process_protects_nothing(tmp_path: Path) -> None:
+def test_data_of_a_dead_process_is_not_protected(tmp_path: Path) -> None:
     directory = write_outputs(tmp_path, ID, 100)
     child = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path), ID], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -99,7 +99,7 @@ def test_a_dead_process_protects_nothing(tmp_path: Path) -> None:
     assert not directory.exists()
 
 
-def test_sessions_stay_unless_asked_for(tmp_path: Path) -> None:
+def test_sessions_are_kept_unless_configured_otherwise(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("hello")))
     os.utime(path, (0, 0))
     clean(tmp_path)
@@ -112,7 +112,7 @@ def test_sessions_stay_unless_asked_for(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_it_runs_every_six_hours_whatever_the_clock_does(tmp_path: Path) -> None:
+def test_the_cleaning_runs_every_six_hours_whatever_the_clock_does(tmp_path: Path) -> None:
     now = time.time()
     assert clean(tmp_path, clock=lambda: now) is not None
     assert clean(tmp_path, clock=lambda: now + 5 * 3600) is None
@@ -134,14 +134,14 @@ def test_one_process_cleans_at_a_time(tmp_path: Path) -> None:
     child.communicate(b"", timeout=60)
 
 
-def test_a_run_does_a_bounded_amount_and_the_next_continues(tmp_path: Path) -> None:
+def test_a_run_does_limited_work_and_the_next_one_continues(tmp_path: Path) -> None:
     for number in range(10):
         write_outputs(tmp_path, session_id(number), 100)
     settings = CleaningSettings(outputs=Limit(30, None), hours=0, most=4)
     assert [done.deleted for done in (clean(tmp_path, settings) for _ in range(4)) if done] == [4, 4, 2, 0]
 
 
-def test_a_run_ends_in_time(tmp_path: Path) -> None:
+def test_a_run_has_a_time_limit(tmp_path: Path) -> None:
     for number in range(10):
         write_outputs(tmp_path, session_id(number), 100)
     done = clean(tmp_path, CleaningSettings(hours=0, seconds=0))
@@ -163,7 +163,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert (precious / "file").exists()
 
 
-def test_what_cannot_be_deleted_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_deletions_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_outputs(tmp_path, ID, 100)
 
     def fails(path: Path) -> None:
@@ -176,7 +176,7 @@ def test_what_cannot_be_deleted_is_reported(tmp_path: Path, monkeypatch: pytest.
     assert [text.endswith("Permission denied") for text in done.failed] == [True]
 
 
-def test_locks_of_dead_processes_go_and_others_stay(tmp_path: Path) -> None:
+def test_only_locks_of_dead_processes_are_deleted(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     held = lock.acquire(tmp_path, ID)
     for name in (f"{OTHER_ID}.lock", f"{session_id(1)}.lock", "something else"):

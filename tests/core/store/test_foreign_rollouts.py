@@ -34,7 +34,7 @@ def test_every_line_survives_a_round_trip(program: str) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_it_is_listed_shown_and_resumed(program: str, tmp_path: Path) -> None:
+def test_a_foreign_session_is_listed_shown_and_resumed(program: str, tmp_path: Path) -> None:
     path = in_home(program, tmp_path)
     store = SessionStore(tmp_path)
     (record,) = store.list(Query(search="HELLO.TXT")).sessions
@@ -88,13 +88,13 @@ def test_it_is_listed_shown_and_resumed(program: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_its_history_is_the_conversation_without_what_that_program_added(
+def test_the_history_of_a_foreign_session_omits_what_the_program_added(
     program: str, expected: list[str]
 ) -> None:
     assert texts(restore(rollout_of(program)).items) == expected
 
 
-def test_our_lines_continue_its_numbering_and_can_be_told_apart(tmp_path: Path) -> None:
+def test_our_lines_continue_the_numbering_and_are_marked(tmp_path: Path) -> None:
     path = in_home("codex-0.169.0", tmp_path)
     before = path.read_bytes()
     opened = SessionStore(tmp_path).resume(path)
@@ -113,7 +113,7 @@ def test_our_lines_continue_its_numbering_and_can_be_told_apart(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_fork_of_it_ends_before_its_last_turn(program: str, tmp_path: Path) -> None:
+def test_a_foreign_session_can_be_forked_before_its_last_turn(program: str, tmp_path: Path) -> None:
     record = SessionStore(tmp_path).find(str(in_home(program, tmp_path)))
     path = SessionStore(tmp_path).fork(record, OTHER_ID, drop_last=1)
     restored = restore(path)

@@ -22,7 +22,7 @@ def journal_at(tmp_path: Path) -> tuple[RolloutJournal, Path]:
     return RolloutJournal(RolloutFile(path, SessionMeta({"id": ID, "originator": "code_py"}))), path
 
 
-def test_entries_stand_in_the_order_of_the_calls(tmp_path: Path) -> None:
+def test_entries_are_in_the_order_of_the_calls(tmp_path: Path) -> None:
     async def scenario() -> None:
         journal, path = journal_at(tmp_path)
         async with anyio.create_task_group() as group:
@@ -76,7 +76,7 @@ def test_an_append_that_is_cancelled_before_its_turn_has_no_effect(
     anyio.run(scenario)
 
 
-def test_a_disk_that_does_not_answer_holds_nobody_who_gives_up(tmp_path: Path, slow_disk: SlowDisk) -> None:
+def test_a_caller_can_stop_waiting_for_a_disk_that_hangs(tmp_path: Path, slow_disk: SlowDisk) -> None:
     held = lock.acquire(tmp_path, ID)
     path = tmp_path / "a.jsonl"
 
@@ -132,7 +132,7 @@ def test_a_failing_disk_fails_the_sync(tmp_path: Path, monkeypatch: pytest.Monke
     anyio.run(scenario)
 
 
-def test_closing_releases_the_lock_and_a_second_time_does_nothing(tmp_path: Path) -> None:
+def test_closing_releases_the_lock_and_can_be_repeated(tmp_path: Path) -> None:
     async def scenario() -> None:
         held = lock.acquire(tmp_path, ID)
         journal = RolloutJournal(RolloutFile(tmp_path / "a.jsonl", SessionMeta({"id": ID})), held)
@@ -146,7 +146,7 @@ def test_closing_releases_the_lock_and_a_second_time_does_nothing(tmp_path: Path
     lock.acquire(tmp_path, ID).release()
 
 
-def test_the_twins_are_journals() -> None:
+def test_the_test_doubles_are_journals() -> None:
     async def scenario() -> None:
         for journal in (MemoryJournal(), FaultyJournal()):
             same: Journal = journal
@@ -160,7 +160,7 @@ def test_the_twins_are_journals() -> None:
     anyio.run(scenario)
 
 
-def test_the_faulty_twin_blocks_and_fails_as_it_is_asked_to() -> None:
+def test_the_faulty_journal_blocks_and_fails_on_demand() -> None:
     async def scenario() -> None:
         journal = FaultyJournal(fails=lambda entry: entry.payload == user("bad"))
         with pytest.raises(JournalError, match="No space"):

@@ -48,7 +48,7 @@ def test_a_glance_agrees_with_decoding(kind: str, payload: dict[str, object], or
         assert seen.payload_type in {"", decode(data).entry.payload["type"]}
 
 
-def test_a_glance_knows_our_lines() -> None:
+def test_a_glance_recognises_our_lines() -> None:
     stamp = "2026-01-01T00:00:00.000Z"
     assert glance(encode(Line(EventEntry.rolled_back(1), stamp))) == ("event_msg", "thread_rolled_back")
     assert glance(encode(Line(ItemEntry({"type": "message"}), stamp, {"ordinal": 7}))) == (
@@ -65,7 +65,7 @@ def test_a_glance_knows_our_lines() -> None:
         '{"type":"x","payload":{}}'.encode("utf-16"),
     ],
 )
-def test_a_line_that_does_not_belong_in_a_rollout_is_refused(data: bytes) -> None:
+def test_an_invalid_line_is_rejected(data: bytes) -> None:
     with pytest.raises(BadLine):
         decode(data)
 
@@ -76,12 +76,12 @@ def test_lone_surrogates_survive() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}, b"bytes"])
-def test_what_json_cannot_carry_is_refused(value: object) -> None:
+def test_values_that_json_cannot_express_are_rejected(value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         encode(Line(ItemEntry({"value": value})))
 
 
-def test_a_line_that_no_reader_takes_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_too_long_for_readers_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "LONGEST_LINE", 1000)
     with pytest.raises(ValueError, match="more than"):
         encode(Line(ItemEntry({"text": "x" * 1000})))

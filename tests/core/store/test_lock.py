@@ -46,7 +46,7 @@ def write_holder(home: Path, **changes: object) -> None:
     path.write_text(json.dumps(fields | changes))
 
 
-def test_the_second_process_is_refused_with_the_holder(
+def test_a_second_process_gets_an_error_that_names_the_holder(
     tmp_path: Path, other_process: subprocess.Popen[bytes]
 ) -> None:
     with pytest.raises(
@@ -74,7 +74,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(
     assert not lock_path(tmp_path, ID).exists()
 
 
-def test_a_session_is_opened_once_in_one_process_too(tmp_path: Path) -> None:
+def test_a_session_can_be_opened_only_once_within_a_process(tmp_path: Path) -> None:
     held = acquire(tmp_path, ID)
     with pytest.raises(SessionInUse, match="this process"):
         acquire(tmp_path, ID)
@@ -94,7 +94,7 @@ def test_a_lock_whose_file_was_replaced_is_not_deleted(tmp_path: Path) -> None:
     other.release()
 
 
-def test_looking_who_holds_it_never_refuses_anybody(tmp_path: Path) -> None:
+def test_querying_the_holder_never_blocks_a_lock(tmp_path: Path) -> None:
     """A glance takes a shared lock for a moment, and an attempt to lock waits for it."""
     acquire(tmp_path, ID)  # leaves no reference, but the file stays open until it is collected
     lock_path(tmp_path, ID).unlink()
@@ -138,19 +138,19 @@ def test_without_locks_a_dead_holder_is_taken_over(changes: dict[str, object], t
 
 
 @pytest.mark.usefixtures("without_locks")
-def test_without_locks_a_holder_on_another_host_counts_as_alive(tmp_path: Path) -> None:
+def test_without_locks_a_holder_on_another_host_counts_as_running(tmp_path: Path) -> None:
     write_holder(tmp_path, host="elsewhere", pid=7)
     with pytest.raises(SessionInUse, match=r"process 7 on elsewhere.*delete .*\.lock"):
         acquire(tmp_path, ID)
 
 
-def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_home_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "locks").write_text("in the way")
     with pytest.raises(StoreError, match="cannot lock the session"):
         acquire(tmp_path, ID)
 
 
-def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
+def test_a_lock_file_that_is_a_link_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
     (tmp_path / "precious").write_text("x")
     lock_path(tmp_path, ID).symlink_to(tmp_path / "precious")
@@ -159,7 +159,7 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "x"
 
 
-def test_a_process_has_a_start_of_its_own() -> None:
+def test_processes_have_different_start_times() -> None:
     assert lock.process_start(os.getpid()) == lock.process_start(os.getpid())
     assert lock.process_start(os.getpid()) != lock.process_start(os.getppid())
     assert lock.process_start(2**22 + 1) == ""

@@ -75,7 +75,7 @@ def test_a_trim_keeps_the_newest_and_gives_the_log_a_new_id(tmp_path: Path) -> N
     assert history.path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_half_line_costs_that_line_alone(tmp_path: Path) -> None:
+def test_an_incomplete_line_costs_only_that_line(tmp_path: Path) -> None:
     history = MessageHistory(tmp_path)
     history.append("s", "one", 0)
     with history.path.open("ab") as file:
@@ -89,14 +89,12 @@ def test_a_half_line_costs_that_line_alone(tmp_path: Path) -> None:
     ]
 
 
-def test_a_text_that_can_never_fit_is_refused(tmp_path: Path) -> None:
+def test_a_text_larger_than_the_limit_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="too long"):
         MessageHistory(tmp_path, 100).append("s", "x" * 100, 0)
 
 
-def test_a_lock_that_another_keeps_is_waited_for_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_held_lock_is_awaited_for_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = MessageHistory(tmp_path)
     history.append("s", "one", 0)
     pauses: list[float] = []
@@ -110,7 +108,7 @@ def test_a_lock_that_another_keeps_is_waited_for_a_second(
     assert history.log().count == 2
 
 
-def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_home_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").mkdir()
     with pytest.raises(StoreError, match="cannot write"):
         MessageHistory(tmp_path).append("s", "one", 0)

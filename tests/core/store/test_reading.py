@@ -22,7 +22,7 @@ def lines_of(data: bytes) -> tuple[list[RawLine], list[RawLine]]:
 
 
 @given(st.lists(st.binary(max_size=30)).map(b"\n".join))
-def test_both_directions_give_the_lines_that_split_gives(data: bytes) -> None:
+def test_both_directions_give_the_same_lines_as_split(data: bytes) -> None:
     expected, offset = [], 0
     for line in _split(data):
         text = line.removesuffix(b"\n")

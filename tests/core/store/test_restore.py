@@ -55,7 +55,7 @@ def turns(*numbers: int) -> list[Entry]:
     return [entry for number in numbers for entry in turn(number)]
 
 
-def test_a_session_is_as_it_was(tmp_path: Path) -> None:
+def test_a_session_is_restored_completely(tmp_path: Path) -> None:
     restored = restore(write_rollout(tmp_path, turns(1, 2)))
     assert texts(restored.items) == ["question 1", "answer 1", "question 2", "answer 2"]
     assert len(restored.items) == 8
@@ -93,7 +93,7 @@ def test_a_crash_after_a_compaction_is_noticed(tmp_path: Path) -> None:
     assert restore(write_rollout(tmp_path, entries)).notes == ("the last turn did not end",)
 
 
-def test_a_compaction_of_2025_keeps_what_the_user_wrote(tmp_path: Path) -> None:
+def test_a_compaction_of_2025_keeps_the_users_messages(tmp_path: Path) -> None:
     restored = restore(
         write_rollout(tmp_path, [*turns(1, 2), Compacted({"message": "what was done"}), *turns(3)])
     )
@@ -101,7 +101,7 @@ def test_a_compaction_of_2025_keeps_what_the_user_wrote(tmp_path: Path) -> None:
     assert texts(restored.items) == [*kept, "question 3", "answer 3"]
 
 
-def test_a_compaction_of_2025_keeps_the_latest_of_very_much(tmp_path: Path) -> None:
+def test_a_compaction_of_2025_keeps_the_latest_messages_within_a_limit(tmp_path: Path) -> None:
     long = items(user("a" * 50_000), user("b" * 50_000), user("c"))
     restored = restore(write_rollout(tmp_path, [*long, Compacted({"message": "s"})]))
     assert [text[0] for text in texts(restored.items)] == ["b", "c", "A"]
@@ -117,12 +117,12 @@ def test_a_compaction_of_2025_keeps_the_latest_of_very_much(tmp_path: Path) -> N
         (-1, ["question 1", "question 2"]),
     ],
 )
-def test_a_rollback_takes_turns_back(taken_back: int, left: list[str], tmp_path: Path) -> None:
+def test_a_rollback_drops_turns(taken_back: int, left: list[str], tmp_path: Path) -> None:
     restored = restore(write_rollout(tmp_path, [*turns(1, 2), EventEntry.rolled_back(taken_back), *turns(3)]))
     assert [text for text in texts(restored.items) if text.startswith("q")] == [*left, "question 3"]
 
 
-def test_a_rollback_reaches_into_what_a_compaction_kept(tmp_path: Path) -> None:
+def test_a_rollback_drops_messages_kept_by_a_compaction(tmp_path: Path) -> None:
     compacted = Compacted.of("s", [user("question 1"), user("question 2")])
     restored = restore(
         write_rollout(tmp_path, [*turns(1, 2), compacted, *turns(3), EventEntry.rolled_back(2)])
@@ -130,9 +130,7 @@ def test_a_rollback_reaches_into_what_a_compaction_kept(tmp_path: Path) -> None:
     assert texts(restored.items) == ["question 1"]
 
 
-def test_what_is_damaged_is_skipped_and_reported_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_damaged_lines_are_skipped_and_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LONGEST_LINE", 1_000)
     path = write_rollout(
         tmp_path, [*turns(1), UnknownEntry({"a": 1}, "newer"), UnknownEntry({"a": 2}, "newer")]
@@ -185,7 +183,7 @@ def test_a_long_history_is_restored_from_a_turn_on(tmp_path: Path, monkeypatch: 
     assert restored.meta.id == ID
 
 
-def test_much_noise_is_not_searched_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_through_noise_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise: list[Entry] = [EventEntry({"type": "exec_command_end", "stdout": "x" * 1_000})] * 100
     path = write_rollout(tmp_path, [*turns(1), *noise, *turns(2)])
     monkeypatch.setattr(restoring, "MOST_SCANNED", 50_000)
@@ -223,7 +221,7 @@ def _is_torn(data: bytes) -> bool:
     return False
 
 
-def test_a_file_that_is_not_a_rollout_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_rollout_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello\n")
     with pytest.raises(RolloutUnreadable, match="is not a session"):
@@ -236,7 +234,7 @@ def test_a_file_that_is_not_a_rollout_is_refused(tmp_path: Path) -> None:
         restore(tmp_path / "a\0b")
 
 
-def test_the_files_name_decides_which_session_a_copy_is(tmp_path: Path) -> None:
+def test_the_file_name_determines_the_id_of_a_copied_session(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, turns(1))
     copy = path.with_name(path.name.replace(ID, OTHER_ID))
     copy.write_bytes(path.read_bytes())

@@ -19,7 +19,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def test_nothing_is_made_before_the_first_entry(tmp_path: Path) -> None:
+def test_nothing_is_created_before_the_first_entry(tmp_path: Path) -> None:
     path = tmp_path / "home" / "sessions" / "a.jsonl"
     file = RolloutFile(path, SessionMeta({"id": ID}))
     assert not (tmp_path / "home").exists()
@@ -27,7 +27,7 @@ def test_nothing_is_made_before_the_first_entry(tmp_path: Path) -> None:
     assert [line["type"] for line in lines_of(path)] == ["session_meta", "response_item"]
 
 
-def test_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         path = write_rollout(tmp_path / "home", items(user("hello")))
@@ -75,7 +75,7 @@ def failing_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 1, 50, 138, 139])
-def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_it_whole(taken: int, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_it_intact(taken: int, tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("one")))
     before = path.read_bytes()
     file = RolloutFile(path, None)
@@ -90,7 +90,7 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_it_whole(taken: 
     assert [line["payload"]["content"][0]["text"] for line in lines_of(path)[1:]] == ["one", "two"]
 
 
-def test_of_several_entries_all_are_written_or_none(tmp_path: Path) -> None:
+def test_several_entries_are_written_all_or_none(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     file = RolloutFile(path, SessionMeta({"id": ID}), next_ordinal=0)
     entries = items(user("one"), user("two"), user("three"))
@@ -103,7 +103,7 @@ def test_of_several_entries_all_are_written_or_none(tmp_path: Path) -> None:
     assert [line["ordinal"] for line in lines_of(path)] == [0, 1, 2, 3]
 
 
-def test_half_a_line_that_cannot_be_cut_off_is_ended_by_the_next_one(tmp_path: Path) -> None:
+def test_an_incomplete_line_that_cannot_be_removed_is_ended_by_the_next_one(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("one")))
     file = RolloutFile(path, None)
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -119,7 +119,7 @@ def test_half_a_line_that_cannot_be_cut_off_is_ended_by_the_next_one(tmp_path: P
     assert json.loads(lines[3])["payload"] == user("two")
 
 
-def test_a_file_that_ends_mid_line_continues_with_a_new_line(tmp_path: Path) -> None:
+def test_a_file_that_ends_with_an_incomplete_line_continues_on_a_new_line(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("one"), user("torn")))
     path.write_bytes(path.read_bytes()[:-20])
     RolloutFile(path, None).write(items(user("two")))
@@ -146,21 +146,21 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert target.read_bytes() == b""
 
 
-def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_fifo_is_rejected_immediately(tmp_path: Path) -> None:
     path = tmp_path / "fifo.jsonl"
     os.mkfifo(path)
     with pytest.raises(JournalError, match="regular file"):
         RolloutFile(path, None).write(items(user("one")))
 
 
-def test_another_users_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_file_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_rollout(tmp_path, items(user("one")))
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(JournalError, match="another user"):
         RolloutFile(path, None).write(items(user("two")))
 
 
-def test_what_json_cannot_carry_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_values_that_json_cannot_express_leave_the_file_unchanged(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("one")))
     before = path.read_bytes()
     with pytest.raises(JournalError, match="not JSON"):
@@ -168,7 +168,7 @@ def test_what_json_cannot_carry_leaves_the_file_as_it_was(tmp_path: Path) -> Non
     assert path.read_bytes() == before
 
 
-def test_a_clock_that_is_set_back_makes_no_line_older_than_the_one_before(tmp_path: Path) -> None:
+def test_timestamps_never_decrease_when_the_clock_is_set_back(tmp_path: Path) -> None:
     times = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=offset) for offset in (10, 5, 20))
     file = RolloutFile(tmp_path / "a.jsonl", SessionMeta({"id": ID}), clock=lambda: next(times))
     file.write(items(user("one"), user("two")))
@@ -176,7 +176,7 @@ def test_a_clock_that_is_set_back_makes_no_line_older_than_the_one_before(tmp_pa
     assert stamps == ["2026-01-01T00:00:10.000Z", "2026-01-01T00:00:10.000Z", "2026-01-01T00:00:20.000Z"]
 
 
-def test_a_closed_file_takes_nothing(tmp_path: Path) -> None:
+def test_a_closed_file_accepts_no_entries(tmp_path: Path) -> None:
     file = RolloutFile(write_rollout(tmp_path, items(user("one"))), None)
     file.close()
     file.close()
@@ -210,7 +210,7 @@ except JournalError as error:
     assert len(lines_of(path)) == int(written) + 1
 
 
-def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_home_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "sessions").write_text("in the way")
     with pytest.raises(JournalError) as caught:
         write_rollout(tmp_path, items(user("one")))

@@ -52,7 +52,7 @@ def test_an_id_must_be_a_uuid(session_id: str, tmp_path: Path) -> None:
         SessionStore(tmp_path).create(session_id, {})
 
 
-def test_a_session_that_cannot_be_read_is_not_left_locked(tmp_path: Path) -> None:
+def test_an_unreadable_session_is_not_left_locked(tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     record = store.find(str(write_rollout(tmp_path, turns(1))))
     record.path.unlink()
@@ -79,7 +79,7 @@ def test_a_fork_continues_from_a_turn(dropped: int, kept: list[int], tmp_path: P
     assert path.read_bytes().count(b"task_started") == len(kept)
 
 
-def test_a_fork_counts_no_turns_that_were_rolled_back(tmp_path: Path) -> None:
+def test_a_fork_does_not_count_rolled_back_turns(tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     entries = [*turns(1, 2, 3), EventEntry.rolled_back(2), *turns(4)]
     source = store.find(str(write_rollout(tmp_path, entries)))
@@ -88,7 +88,7 @@ def test_a_fork_counts_no_turns_that_were_rolled_back(tmp_path: Path) -> None:
         store.fork(source, "22222222-2222-4333-8444-555555555555", 3)
 
 
-def test_a_fork_of_a_session_that_is_open_and_ends_mid_line_can_be_resumed(tmp_path: Path) -> None:
+def test_a_fork_of_an_open_session_with_an_incomplete_line_can_be_resumed(tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     path = write_rollout(tmp_path, turns(1))
     with path.open("ab") as file:
@@ -102,9 +102,7 @@ def test_a_fork_of_a_session_that_is_open_and_ends_mid_line_can_be_resumed(tmp_p
     opened.lock.release()
 
 
-def test_a_fork_that_cannot_be_written_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_fork_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SessionStore(tmp_path)
     source = store.find(str(write_rollout(tmp_path, turns(1))))
 
@@ -117,7 +115,7 @@ def test_a_fork_that_cannot_be_written_leaves_nothing(
     assert len(list(tmp_path.rglob("*.jsonl"))) == 1
 
 
-def test_archived_sessions_are_listed_apart_and_come_back(tmp_path: Path) -> None:
+def test_archived_sessions_are_listed_separately_and_can_be_restored(tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     path = write_rollout(tmp_path, turns(1))
     archived = store.archive(store.find(ID))
@@ -129,7 +127,7 @@ def test_archived_sessions_are_listed_apart_and_come_back(tmp_path: Path) -> Non
     assert [record.archived for record in store.list(Query(archived=None)).sessions] == [False]
 
 
-def test_deleting_takes_everything_of_the_session(tmp_path: Path) -> None:
+def test_deleting_removes_everything_of_the_session(tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     write_rollout(tmp_path, turns(1))
     write_rollout(tmp_path, turns(1), OTHER_ID)
@@ -159,7 +157,7 @@ def test_an_open_session_is_not_moved_or_deleted(tmp_path: Path) -> None:
     assert store.holder(record) is None
 
 
-def test_archiving_replaces_no_other_file(tmp_path: Path) -> None:
+def test_archiving_does_not_replace_another_file(tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     path = write_rollout(tmp_path, turns(1))
     (tmp_path / "archived_sessions").mkdir()

@@ -8,7 +8,7 @@ from code_core.store.transcript import read_transcript
 from core.store.samples import assistant, call, items, output, user, write_rollout
 
 
-def test_a_transcript_shows_who_wrote_and_did_what(tmp_path: Path) -> None:
+def test_a_transcript_shows_messages_calls_and_results(tmp_path: Path) -> None:
     reasoning = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "thinking"}]}
     odd = {"type": "function_call_output", "call_id": "b", "output": [{"type": "input_text", "text": "part"}]}
     older = {
@@ -46,7 +46,7 @@ def test_a_transcript_is_bounded(tmp_path: Path) -> None:
     assert not shown.complete
 
 
-def test_odd_items_do_not_end_it(tmp_path: Path) -> None:
+def test_invalid_items_do_not_end_a_transcript(tmp_path: Path) -> None:
     odd: list[JsonObject] = [
         {},
         {"type": 1},

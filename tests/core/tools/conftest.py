@@ -37,6 +37,7 @@ def emitted() -> Emitted:
 
 @pytest.fixture
 def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
+    changes = TurnChanges(tmp_path, tmp_path / "outputs/turn")
     return ToolContext(
         cwd=tmp_path,
         approval_policy=AskForApproval.NEVER,
@@ -47,7 +48,7 @@ def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
         home=tmp_path / "home",
         emit=emitted,
         approver=TurnApprover(Approvals(), emitted),
-        changes=TurnChanges(tmp_path, tmp_path / "outputs/turn"),
+        changes=lambda: changes,
     )
 
 

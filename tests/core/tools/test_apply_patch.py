@@ -37,7 +37,7 @@ def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None
     return anyio.run(tool.call, call, context)
 
 
-def test_a_patch_that_was_half_applied_is_a_failure_that_the_turn_diff_shows(
+def test_a_partly_applied_patch_is_a_failure_shown_in_the_turns_diff(
     tool_context: ToolContext, emitted: Any
 ) -> None:
     output = apply("*** Add File: a\n+one\n*** Add File: b\n+two", tool_context, FullDisk())
@@ -52,14 +52,14 @@ def test_a_patch_that_was_half_applied_is_a_failure_that_the_turn_diff_shows(
     assert "two" not in diff.unified_diff
 
 
-def test_a_patch_may_come_as_the_arguments_of_a_function(tool_context: ToolContext) -> None:
+def test_a_patch_may_be_the_argument_of_a_function(tool_context: ToolContext) -> None:
     patch = "*** Begin Patch\n*** Add File: a\n+x\n*** End Patch"
     call = FunctionCall(name="apply_patch", arguments=patch, call_id="p1")
     assert anyio.run(ApplyPatch(LocalFileSystem()).call, call, tool_context).success
     assert (tool_context.cwd / "a").read_text() == "x\n"
 
 
-def test_bytes_that_are_not_unicode_stay_in_the_file_and_are_repaired_in_the_events(
+def test_invalid_unicode_stays_in_the_file_and_is_repaired_in_events(
     tool_context: ToolContext, emitted: Any
 ) -> None:
     file = tool_context.cwd / "latin"
@@ -80,7 +80,7 @@ def test_the_kernels_files_are_not_read(tool_context: ToolContext) -> None:
     ("script", "workdir"),
     [("apply_patch", "a\0b"), ("cd 'a\0b' && apply_patch", None), ("apply_patch", "n" * 5000)],
 )
-def test_a_directory_that_cannot_be_is_an_answer(
+def test_an_impossible_directory_is_answered(
     script: str, workdir: str | None, tool_context: ToolContext
 ) -> None:
     import json
@@ -103,7 +103,7 @@ def test_a_directory_that_cannot_be_is_an_answer(
         "*** Update File: d/file\n*** Move to: new\n-x\n+y",
     ],
 )
-def test_a_folder_that_becomes_a_link_while_the_user_is_asked_is_not_followed(
+def test_a_directory_that_becomes_a_link_while_the_user_is_asked_is_not_followed(
     tool_context: ToolContext,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,

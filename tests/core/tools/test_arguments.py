@@ -9,7 +9,7 @@ class Arguments(BaseModel):
     names: list[int] = []
 
 
-def test_no_arguments_are_the_defaults() -> None:
+def test_missing_arguments_have_defaults() -> None:
     assert parse_arguments(Arguments, "") == parse_arguments(Arguments, "{}") == Arguments()
     assert parse_arguments(Arguments, '{"count": 2}').count == 2
 
@@ -23,7 +23,7 @@ def test_no_arguments_are_the_defaults() -> None:
         ("5", ["arguments: Input should be an object"]),
     ],
 )
-def test_each_wrong_field_is_named(text: str, problems: list[str]) -> None:
+def test_each_invalid_field_is_named(text: str, problems: list[str]) -> None:
     with pytest.raises(BadArguments) as caught:
         parse_arguments(Arguments, text)
     message = str(caught.value)

@@ -81,7 +81,9 @@ def files(argv: tuple[str, ...], work: Path) -> object:
 
 
 @pytest.mark.parametrize(("argv", "name"), COMMANDS)
-def test_a_change_of_what_a_command_runs_is_seen(work: Path, argv: tuple[str, ...], name: str) -> None:
+def test_a_change_to_a_file_that_a_command_runs_is_detected(
+    work: Path, argv: tuple[str, ...], name: str
+) -> None:
     before = files(argv, work)
     assert files(argv, work) == before
     (work / "other.py").write_text("changed")
@@ -102,7 +104,7 @@ def _copy(path: Path) -> Path:
     return copy
 
 
-def test_the_directory_decides_what_a_path_stands_for(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_resolved_against_the_directory(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = work / "home"
     home.mkdir()
     (home / "a~b.sh").write_text("x")
@@ -121,14 +123,14 @@ def named(argv: tuple[str, ...], cwd: Path) -> set[Path]:
     return {identity.path for identity in files_of(statements(argv), argv, cwd)}
 
 
-def test_the_words_of_the_command_and_its_program_count(work: Path) -> None:
+def test_the_words_of_a_command_and_its_program_are_examined(work: Path) -> None:
     (work / "bin").mkdir()
     (work / "bin/tool").write_text("x")
     known = {identity.path for identity in files_of((), ("tool", "tool.py"), work, "bin/tool")}
     assert known == {work / "bin/tool", work / "tool.py", work}
 
 
-def test_a_file_is_recognised_by_its_place_and_its_contents(work: Path) -> None:
+def test_a_file_is_recognised_by_its_path_and_contents(work: Path) -> None:
     tool, folder = (work / "tool.py").stat(), work.stat()
     checksum = hashlib.sha256(b"tool.py").hexdigest()
     assert files(("x", "tool.py"), work) == {
@@ -157,11 +159,11 @@ def test_a_file_that_is_replaced_at_the_last_moment_is_not_followed(
         files(("x", "tool.py"), work)
 
 
-def test_programs_of_the_system_are_not_read(work: Path) -> None:
+def test_system_programs_are_not_read(work: Path) -> None:
     assert named(("/bin/sh", "/usr/bin/env", "tool.py"), work) == {work / "tool.py", work}
 
 
-def test_the_same_files_in_another_directory_are_others(work: Path) -> None:
+def test_the_same_files_in_another_directory_are_different(work: Path) -> None:
     before = files(("make", "-C", "sub"), work)
     (work / "sub").rename(work / "aside")
     (work / "sub").mkdir()
@@ -170,12 +172,12 @@ def test_the_same_files_in_another_directory_are_others(work: Path) -> None:
     assert files(("make", "-C", "sub"), work) != before
 
 
-def test_outside_of_a_repository_git_runs_nothing_of_the_directory(tmp_path: Path) -> None:
+def test_outside_a_repository_git_runs_nothing_in_the_directory(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("x")
     assert named(("git", "push"), tmp_path) == {tmp_path}
 
 
-def test_git_runs_no_samples_of_hooks_and_needs_no_hooks(work: Path) -> None:
+def test_sample_hooks_are_ignored_and_hooks_are_optional(work: Path) -> None:
     (work / ".git/hooks/update.sample").write_text("x")
     assert named(("git", "push"), work) == {
         work / ".git/config",
@@ -186,7 +188,7 @@ def test_git_runs_no_samples_of_hooks_and_needs_no_hooks(work: Path) -> None:
     assert named(("git", "push"), work) == {work / ".git/config", work}
 
 
-def test_a_linked_worktree_and_a_submodule_run_what_their_repositories_name(tmp_path: Path) -> None:
+def test_a_linked_worktree_and_a_submodule_use_the_settings_of_their_repositories(tmp_path: Path) -> None:
     for name in ("main", "part"):
         git(tmp_path, "init", "-q", name)
         git(tmp_path / name, "commit", "-q", "--allow-empty", "-m", "one")
@@ -211,7 +213,7 @@ def test_a_linked_worktree_and_a_submodule_run_what_their_repositories_name(tmp_
     }
 
 
-def test_a_link_that_points_elsewhere_is_seen(work: Path) -> None:
+def test_a_link_that_points_elsewhere_is_detected(work: Path) -> None:
     before = files(("./link",), work)
     (work / "link").unlink()
     (work / "link").symlink_to("other.py")
@@ -229,14 +231,14 @@ def test_a_link_that_points_elsewhere_is_seen(work: Path) -> None:
         ("bash", "-c", "git push && curl -o new -d @tool.py x"),
     ],
 )
-def test_what_a_command_only_handles_may_change(work: Path, argv: tuple[str, ...]) -> None:
+def test_data_files_of_a_command_may_change(work: Path, argv: tuple[str, ...]) -> None:
     before = files(argv, work)
     (work / "tool.py").write_text("changed")
     (work / "new").write_text("new")
     assert files(argv, work) == before
 
 
-def test_too_much_is_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files_are_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = [work / f"f{number}" for number in range(command_files.MOST_FILES + 1)]
     for path in many:
         path.write_text("x")
@@ -260,20 +262,18 @@ def test_too_many_directories_are_not_remembered(work: Path) -> None:
         files(("x", *folders), work)
 
 
-def test_paths_that_are_too_long_are_not_directories(work: Path) -> None:
+def test_overlong_paths_are_not_directories(work: Path) -> None:
     words = [f"{number}/{'a/' * 2045}" for number in range(20)]
     assert named(("x", *words), work) == {work}
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
-def test_a_file_that_cannot_be_read_is_not_remembered(work: Path) -> None:
+def test_an_unreadable_file_is_not_remembered(work: Path) -> None:
     with pytest.raises(TooManyFilesError, match=r"/mem cannot be read: Input/output error"):
         files(("x", "/proc/self/mem"), work)
 
 
-def test_a_disk_that_fails_before_the_first_file_is_known_is_not_remembered(
-    work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_on_a_failing_disk_is_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> list[str]:
         raise OSError(errno.EIO, os.strerror(errno.EIO))  # as raised by `read`: without a name
 
@@ -282,9 +282,7 @@ def test_a_disk_that_fails_before_the_first_file_is_known_is_not_remembered(
         files(("git", "push"), work)
 
 
-def test_a_file_that_cannot_be_looked_at_is_not_remembered(
-    work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_inaccessible_file_is_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stat = Path.stat
 
     def deny(path: Path, **options: bool) -> os.stat_result:
@@ -313,11 +311,11 @@ def test_devices_and_fifos_are_not_opened(work: Path) -> None:
 @pytest.mark.parametrize(
     "word", ["", "\0", "a" * 256, "é" * 200, "a/" * 3000, "x\ud800", "tool.py/x", "~nobody/x"]
 )
-def test_a_word_that_is_not_a_path_is_not_a_file(work: Path, word: str) -> None:
+def test_words_that_are_not_paths_are_ignored(work: Path, word: str) -> None:
     assert files(("x", word), work) == files(("x",), work)
 
 
-def test_the_longest_name_is_a_file(work: Path) -> None:
+def test_the_longest_possible_name_is_a_file(work: Path) -> None:
     (work / ("a" * 255)).write_text("x")
     assert work / ("a" * 255) in named(("x", "a" * 255), work)
 

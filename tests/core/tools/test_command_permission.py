@@ -17,18 +17,17 @@ from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.grants import CommandGrant
 from code_core.safety.proposals import Proposal
 from code_core.tools.approver import CommandQuestion
+from code_core.tools.command_approval import changed_since, grant_of
 from code_core.tools.command_permission import (
     CommandRequest,
     Permission,
-    changed_since,
-    grant_of,
     guarded,
     looked_up,
 )
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, text
 
 
-def test_programs_are_looked_up_where_the_command_runs(desk: Desk) -> None:
+def test_programs_are_looked_up_in_the_commands_directory(desk: Desk) -> None:
     (desk.cwd / "make").write_text("#!/bin/sh\n")
     (desk.cwd / "make").chmod(0o755)
     context = replace(desk.context, environment={"PATH": ".:/usr/bin:/bin"})
@@ -39,11 +38,12 @@ def test_programs_are_looked_up_where_the_command_runs(desk: Desk) -> None:
     planted = looked_up(CommandRequest("c1", ("make", "x"), desk.cwd), context)
     assert planted.argv == planted.run == (str(desk.cwd / "make"), "x")
     assert planted.parts == ((str(desk.cwd / "make"), "x"),)
+    assert planted.program == str(desk.cwd / "make")
     elsewhere = looked_up(CommandRequest("c1", ("make", "x"), desk.cwd.parent), context)
     assert elsewhere.argv == ("make", "x")
 
 
-def test_a_grant_for_outside_holds_for_the_files_and_the_program(desk: Desk) -> None:
+def test_a_grant_outside_the_sandbox_covers_the_files_and_the_program(desk: Desk) -> None:
     (desk.cwd / "bin").mkdir()
     (desk.cwd / "bin/tool").write_text("x")
     (desk.cwd / "link").symlink_to(".")
@@ -84,7 +84,7 @@ def test_a_guarded_command_needs_to_be_confirmed(desk: Desk) -> None:
     assert "text that it does not show" in hidden.text
 
 
-def test_what_cannot_be_understood_is_rejected(desk: Desk) -> None:
+def test_a_command_that_is_too_complex_is_rejected(desk: Desk) -> None:
     script = "".join("$(" for _ in range(60)) + "ls" + ")" * 60
     output = guarded(CommandRequest("c1", ("bash", "-c", script), desk.cwd), NO_GUARDS)
     assert output is not None
@@ -101,7 +101,7 @@ def test_what_cannot_be_understood_is_rejected(desk: Desk) -> None:
         (NEVER, WORKSPACE, True, Permission(confined=True)),
     ],
 )
-def test_what_the_policy_allows_runs_without_a_question(
+def test_a_command_that_the_policy_allows_runs_without_a_question(
     desk: Desk, policy: AskForApproval, sandbox: SandboxPolicy, confinable: bool, expected: Permission
 ) -> None:
     request = desk.request("./tool.sh")
@@ -109,7 +109,7 @@ def test_what_the_policy_allows_runs_without_a_question(
     assert desk.user.questions == []
 
 
-def test_a_command_that_only_reads_is_not_asked_about(desk: Desk) -> None:
+def test_a_read_only_command_needs_no_approval(desk: Desk) -> None:
     assert desk.decide(desk.request("ls"), policy=UNTRUSTED) == Permission(confined=True)
     assert desk.decide(desk.request("git", "status"), policy=UNTRUSTED) == Permission(confined=True)
     assert desk.user.questions == []
@@ -137,9 +137,7 @@ def test_a_question_shows_where_the_command_will_run_and_why(desk: Desk) -> None
 @pytest.mark.parametrize(
     ("sandbox", "confinable"), [(WORKSPACE, False), (DangerFullAccess(), True), (DangerFullAccess(), False)]
 )
-def test_where_nothing_is_confined_the_question_says_so(
-    desk: Desk, sandbox: SandboxPolicy, confinable: bool
-) -> None:
+def test_without_a_sandbox_the_question_says_so(desk: Desk, sandbox: SandboxPolicy, confinable: bool) -> None:
     request = desk.request("./tool.sh")
     answer = desk.decide(request, policy=UNTRUSTED, sandbox=sandbox, confinable=confinable)
     grant = grant_of(request, outside=True)
@@ -148,7 +146,7 @@ def test_where_nothing_is_confined_the_question_says_so(
     assert (question.sandboxed, question.escalated, question.grant) == (False, False, grant)
 
 
-def test_an_escalation_is_a_question_about_running_outside(desk: Desk) -> None:
+def test_an_escalation_asks_about_running_outside(desk: Desk) -> None:
     request = desk.request("touch", "x", escalated=True)
     assert desk.decide(request) == Permission(False, grant_of(request, outside=True))
     (question,) = desk.user.questions
@@ -159,7 +157,7 @@ def test_an_escalation_is_a_question_about_running_outside(desk: Desk) -> None:
     assert "never to ask" in text(desk.decide(request, policy=NEVER))
 
 
-def test_a_retry_says_that_the_command_failed(desk: Desk) -> None:
+def test_the_question_about_a_retry_says_that_the_command_failed(desk: Desk) -> None:
     request = desk.request("touch", "x")
     assert desk.decide(request, retry=True) == Permission(False, grant_of(request, outside=True))
     (question,) = desk.user.questions
@@ -171,7 +169,7 @@ def test_a_retry_says_that_the_command_failed(desk: Desk) -> None:
     ("decision", "answer"),
     [(ReviewDecision.APPROVED, None), (ReviewDecision.DENIED, "command rejected by user")],
 )
-def test_the_answer_of_the_user_counts(desk: Desk, decision: ReviewDecision, answer: str | None) -> None:
+def test_the_users_answer_decides(desk: Desk, decision: ReviewDecision, answer: str | None) -> None:
     desk.user.decision = decision
     allowed = desk.decide(desk.request("./tool.sh"), policy=UNTRUSTED)
     if answer is None:
@@ -180,7 +178,7 @@ def test_the_answer_of_the_user_counts(desk: Desk, decision: ReviewDecision, ans
         assert text(allowed) == answer
 
 
-def test_a_directory_that_leads_elsewhere_after_the_question_runs_nothing(desk: Desk) -> None:
+def test_no_command_runs_if_its_directory_leads_elsewhere_after_the_question(desk: Desk) -> None:
     folder = desk.cwd / "folder"
     folder.mkdir()
 
@@ -203,9 +201,8 @@ def test_a_denial_is_a_denial_even_if_the_directory_has_changed(desk: Desk) -> N
 
 def test_a_change_after_the_answer_is_noticed(desk: Desk) -> None:
     request = desk.request("./tool.sh", escalated=True)
-    allowed = Permission(False, grant_of(request, outside=True))
-    assert anyio.run(changed_since, request, allowed) is None
+    grant = grant_of(request, outside=True)
+    assert anyio.run(changed_since, request, grant) is None
     desk.change()
-    output = anyio.run(changed_since, request, allowed)
+    output = anyio.run(changed_since, request, grant)
     assert text(output).startswith("command rejected: a file that it names, or its directory, changed")
-    assert anyio.run(changed_since, request, Permission(confined=True)) is None

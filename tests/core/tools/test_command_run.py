@@ -96,12 +96,12 @@ def test_a_command_that_succeeds_is_a_success(context: ToolContext, emitted: Emi
     assert begin.source == "user"
 
 
-def test_the_program_that_was_judged_is_started(context: ToolContext) -> None:
+def test_the_program_that_was_checked_is_started(context: ToolContext) -> None:
     request = CommandRequest("c1", ("planted", "x"), context.cwd, run=("/bin/echo", "judged"))
     assert answer(run(request, context))["output"] == "judged\n"
 
 
-def test_a_flood_is_a_bounded_number_of_events(
+def test_a_flood_causes_a_limited_number_of_events(
     context: ToolContext, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command_run, "MAX_DELTAS", 2)
@@ -110,7 +110,7 @@ def test_a_flood_is_a_bounded_number_of_events(
     assert emitted.kinds.count("exec_command_output_delta") == 2
 
 
-def test_a_long_output_is_cut_for_all_and_kept_in_a_file(context: ToolContext, emitted: Emitted) -> None:
+def test_a_long_output_is_cut_and_saved_in_a_file(context: ToolContext, emitted: Emitted) -> None:
     context = replace(context, output_limit=200)
     result = run(script("seq 1000; seq 1000 >&2", context), context)
     end = emitted.events[-1]
@@ -124,7 +124,7 @@ def test_a_long_output_is_cut_for_all_and_kept_in_a_file(context: ToolContext, e
     assert list(context.outputs.iterdir()) == [kept]
 
 
-def test_a_program_that_is_missing_is_an_end(context: ToolContext, emitted: Emitted) -> None:
+def test_a_missing_program_is_reported_as_an_end(context: ToolContext, emitted: Emitted) -> None:
     result = run(CommandRequest("c1", ("no-such-program",), context.cwd), context)
     assert answer(result)["metadata"] == {"exit_code": 127, "duration_seconds": 0.0}
     assert "no-such-program" in answer(result)["output"]
@@ -134,7 +134,7 @@ def test_a_program_that_is_missing_is_an_end(context: ToolContext, emitted: Emit
     assert emitted.kinds == ["exec_command_begin", "exec_command_output_delta", "exec_command_end"]
 
 
-def test_a_command_that_takes_too_long_is_ended_and_says_so(context: ToolContext, emitted: Emitted) -> None:
+def test_a_command_that_takes_too_long_is_ended_and_reported(context: ToolContext, emitted: Emitted) -> None:
     result = run(script("echo begun; echo problem >&2; exec sleep 60", context), context, seconds=0.5)
     notice = "command timed out after 500 milliseconds"
     assert answer(result)["output"].startswith(f"{notice}\n")
@@ -150,7 +150,7 @@ def test_a_command_that_takes_too_long_is_ended_and_says_so(context: ToolContext
     ("text", "code"),
     [("echo begun; exec sleep 60", 143), ("trap '' TERM; echo begun; sleep 60 & wait; wait", 137)],
 )
-def test_an_interrupt_leaves_what_came_until_then(
+def test_an_interrupt_keeps_the_output_so_far(
     context: ToolContext, emitted: Emitted, text: str, code: int
 ) -> None:
     async def main() -> None:
@@ -180,7 +180,7 @@ def test_an_interrupt_leaves_what_came_until_then(
     assert 0.2 <= end.duration.seconds < 60
 
 
-def test_a_command_that_was_interrupted_before_it_began_is_130(
+def test_a_command_interrupted_before_its_start_has_exit_code_130(
     context: ToolContext, emitted: Emitted
 ) -> None:
     async def main() -> None:
@@ -199,7 +199,7 @@ def test_a_command_that_was_interrupted_before_it_began_is_130(
     assert json.loads(context.interrupted["c1"].text)["metadata"]["exit_code"] == 130
 
 
-def test_files_are_kept_before_what_may_change_them(context: ToolContext) -> None:
+def test_files_are_saved_before_commands_that_may_change_them(context: ToolContext) -> None:
     kept: list[str] = []
 
     async def keep() -> None:
@@ -222,7 +222,7 @@ def test_files_are_kept_before_what_may_change_them(context: ToolContext) -> Non
 
 
 @confined
-def test_a_confined_command_says_what_it_was_denied(context: ToolContext, emitted: Emitted) -> None:
+def test_a_confined_command_reports_a_denial(context: ToolContext, emitted: Emitted) -> None:
     context = replace(context, sandbox_policy=ReadOnly())
     result = run(script("touch new", context), context, SANDBOX)
     assert result.denied
@@ -235,19 +235,25 @@ def test_a_confined_command_says_what_it_was_denied(context: ToolContext, emitte
     assert emitted.kinds.count("exec_command_end") == 4
 
 
-def test_what_changed_though_it_is_protected_is_a_warning(
+def test_a_changed_protected_file_is_a_warning(
     context: ToolContext, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ran(*_arguments: Any, on_changed: Any, **_options: Any) -> Exit:
         await on_changed([Path("/w/hook")])
         return Exit(0, 1.26)
 
-    monkeypatch.setattr(command_run, "run_confined", ran)
+    monkeypatch.setattr("code_core.sandbox.run.run_confined", ran)
     sandbox: Any = SimpleNamespace(mechanism="landlock")
     result = run(script("true", context), replace(context, sandbox_policy=WORKSPACE), sandbox)
     assert answer(result)["metadata"]["duration_seconds"] == 1.3
     (warning,) = (event for event in emitted.events if isinstance(event, WarningEvent))
     assert warning.message.startswith("the command changed /w/hook: ")
+
+
+def test_the_program_that_was_looked_up_runs_under_its_name(context: ToolContext) -> None:
+    other = replace(context, environment={"PATH": "/nowhere"})
+    request = CommandRequest("c1", ("ls", "-c", "echo $0"), context.cwd, program="/bin/sh")
+    assert answer(run(request, other))["output"] == "ls\n"
 
 
 def test_the_guardian_learns_that_a_command_has_ended(
@@ -259,9 +265,7 @@ def test_the_guardian_learns_that_a_command_has_ended(
     assert [process.returncode for process in over] == [3]
 
 
-def test_a_warning_names_some_files_and_a_sandbox_that_protects_them(
-    context: ToolContext, emitted: Emitted
-) -> None:
+def test_a_warning_names_some_files_and_a_better_sandbox(context: ToolContext, emitted: Emitted) -> None:
     async def main() -> None:
         for count, mechanism in ((5, "landlock"), (6, "seatbelt")):
             sandbox: Any = SimpleNamespace(mechanism=mechanism)
@@ -293,7 +297,7 @@ def test_a_warning_names_some_files_and_a_sandbox_that_protects_them(
         ("touch: cannot touch 'x': Permission denied", False),
     ],
 )
-def test_a_denial_is_known_by_the_rights_of_the_command(
+def test_a_denial_is_recognised_from_the_commands_permissions(
     context: ToolContext, text: str, denied: bool
 ) -> None:
     rights = Confinement(
@@ -301,6 +305,7 @@ def test_a_denial_is_known_by_the_rights_of_the_command(
     )
     context = replace(context, cwd=Path("/link"))
     assert was_denied(Exit(1, 0.0), text, Path("/w"), rights, context) is denied
+    assert not was_denied(Exit(0, 0.0), text, Path("/w"), rights, context)
     if "curl" in text:
         online = replace(rights, network=True)
         assert not was_denied(Exit(1, 0.0), text, Path("/w"), online, context)

@@ -157,7 +157,7 @@ def test_a_command_is_a_list_of_words() -> None:
         {"step": "look", "status": "XXcompleted"},
     ],
 )
-def test_a_step_of_a_plan_has_a_text_and_a_state(step: object) -> None:
+def test_a_plan_step_has_a_text_and_a_state(step: object) -> None:
     assert not accepts(UpdatePlan(), {"plan": [step]})
     assert not accepts(UpdatePlan(), {"plan": {}})
 
@@ -190,12 +190,12 @@ def test_the_parts_of_a_question_are_explained() -> None:
     assert all(" " in properties[name]["description"] for name in ("id", "header", "options"))
 
 
-def test_a_search_says_how_much_it_finds() -> None:
+def test_a_search_declares_its_maximum_number_of_results() -> None:
     described = function(ToolSearch({}, {})).parameters["properties"]["limit"]["description"]
     assert f"{FOUND_AT_ONCE} by default" in described
 
 
-def test_a_patch_is_text_of_a_grammar() -> None:
+def test_a_patch_is_text_with_a_grammar() -> None:
     spec = ApplyPatch(None).spec()
     assert isinstance(spec, FreeformSpec)
     assert spec.name == "apply_patch"
@@ -205,6 +205,6 @@ def test_a_patch_is_text_of_a_grammar() -> None:
     assert "*** Begin Patch" in spec.manual
 
 
-def test_a_web_search_has_the_sites_it_is_bound_to() -> None:
+def test_a_web_search_declares_its_allowed_sites() -> None:
     assert WebSearch().spec() == WebSearchSpec()
     assert WebSearch(("example.com",)).spec() == WebSearchSpec(allowed_domains=("example.com",))

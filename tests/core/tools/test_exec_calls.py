@@ -56,7 +56,7 @@ def test_a_command_that_ends_is_reported_and_answered(desk: Desk, emitted: Emitt
     assert emitted.kinds.count("terminals_changed") == 0
 
 
-def test_a_command_that_runs_on_is_a_session(desk: Desk, emitted: Emitted) -> None:
+def test_a_command_that_keeps_running_is_a_session(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         output = await calls.exec("echo begun; sleep 60", yield_time_ms=1)
         assert parts(output)[1] == "Process running with session ID 1"
@@ -76,7 +76,7 @@ def test_a_command_that_runs_on_is_a_session(desk: Desk, emitted: Emitted) -> No
     assert [begin.session_id for begin in begins(emitted)] == [1] * 4
 
 
-def test_waits_are_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_are_limited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[tuple[float | None, float, float, float]] = []
 
     def bounded(value: float | None, default: float, least: float, most: float) -> float:
@@ -94,7 +94,7 @@ def test_waits_are_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits == [(7, 10_000, 100, 30_000), (8, 100, 100, 300_000), (9, 100, 100, 30_000)]
 
 
-def test_the_defaults_of_the_waits_are_those_of_codex() -> None:
+def test_the_default_waits_are_the_same_as_in_codex() -> None:
     assert (exec_commands.EXEC_WAIT, exec_commands.LONGEST_WAIT, exec_commands.LONGEST_POLL) == (
         10_000,
         30_000,
@@ -102,7 +102,7 @@ def test_the_defaults_of_the_waits_are_those_of_codex() -> None:
     )
 
 
-def test_where_nothing_may_outlive_a_call_nothing_starts(desk: Desk, emitted: Emitted) -> None:
+def test_nothing_starts_if_no_command_may_outlive_its_call(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         calls.context = replace(calls.context, terminals=None)
         output = await calls.exec("true")
@@ -124,7 +124,7 @@ def test_where_nothing_may_outlive_a_call_nothing_starts(desk: Desk, emitted: Em
         ({"TERM": "dumb"}, False, "dumb"),
     ],
 )
-def test_a_terminal_has_a_name(desk: Desk, environment: dict[str, str], tty: bool, term: str) -> None:
+def test_a_terminal_has_a_type(desk: Desk, environment: dict[str, str], tty: bool, term: str) -> None:
     async def body(calls: Calls) -> None:
         whole = {**calls.context.environment, **environment}
         calls.context = replace(calls.context, environment=whole)
@@ -133,7 +133,7 @@ def test_a_terminal_has_a_name(desk: Desk, environment: dict[str, str], tty: boo
     run(desk, body)
 
 
-def test_the_text_of_a_terminal_is_plain(desk: Desk, emitted: Emitted) -> None:
+def test_terminal_output_is_plain_text(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         printed = r"printf '\033[1mbold\033[0m\n'"
         assert parts(await calls.exec(printed, tty=True))[2] == "bold\n"
@@ -143,7 +143,7 @@ def test_the_text_of_a_terminal_is_plain(desk: Desk, emitted: Emitted) -> None:
     assert ends(emitted)[0].stdout == "bold\n"
 
 
-def test_too_many_commands_are_refused(desk: Desk, emitted: Emitted) -> None:
+def test_too_many_commands_are_rejected(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         for _ in range(MOST):
             session: Any = type("Running", (), {"id": calls.terminals.new_id(), "end": None})()
@@ -157,7 +157,7 @@ def test_too_many_commands_are_refused(desk: Desk, emitted: Emitted) -> None:
     assert emitted.events == []
 
 
-def test_what_cannot_start_is_reported_and_answered(desk: Desk, emitted: Emitted) -> None:
+def test_a_command_that_cannot_start_is_reported_and_answered(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         seconds, status, text = parts(output := await calls.exec("true", workdir="missing"))
         assert (seconds, status) == (0.0, "Process exited with code 126")
@@ -173,7 +173,7 @@ def test_what_cannot_start_is_reported_and_answered(desk: Desk, emitted: Emitted
     assert emitted.kinds[0] == "exec_command_begin"
 
 
-def test_files_are_kept_before_what_may_change_them(desk: Desk) -> None:
+def test_files_are_saved_before_commands_that_may_change_them(desk: Desk) -> None:
     kept: list[str] = []
 
     async def keep() -> None:
@@ -201,7 +201,7 @@ def test_files_are_kept_before_what_may_change_them(desk: Desk) -> None:
     run(desk, body)
 
 
-def test_output_is_bounded_by_tokens_and_the_limit(desk: Desk) -> None:
+def test_output_is_limited_by_tokens_and_by_the_setting(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         kept = calls.context.output_file("e1")
         few = parts(await calls.exec("seq 1000", max_output_tokens=25))[2]
@@ -219,7 +219,7 @@ def test_output_is_bounded_by_tokens_and_the_limit(desk: Desk) -> None:
     run(desk, body)
 
 
-def test_a_look_that_fits_names_no_file(desk: Desk) -> None:
+def test_complete_output_names_no_file(desk: Desk) -> None:
     def printed(count: int) -> str:
         return f"head -c {count} /dev/zero | tr '\\0' x"
 
@@ -248,7 +248,7 @@ def test_lost_output_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
     run(desk, body)
 
 
-def test_a_flood_is_a_bounded_number_of_events(
+def test_a_flood_causes_a_limited_number_of_events(
     desk: Desk, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exec_commands, "MAX_DELTAS", 2)
@@ -281,7 +281,7 @@ def test_a_large_chunk_is_several_events(desk: Desk, emitted: Emitted) -> None:
     assert max(len(base64.b64decode(delta.chunk)) for delta in deltas) == 8192
 
 
-def test_an_interrupt_ends_the_command_that_is_waited_for(desk: Desk, emitted: Emitted) -> None:
+def test_an_interrupt_ends_the_awaited_command(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         with anyio.CancelScope() as scope:
 
@@ -303,7 +303,7 @@ def test_an_interrupt_ends_the_command_that_is_waited_for(desk: Desk, emitted: E
     assert (end.exit_code, end.stderr, end.session_id) == (130, "command interrupted by the user", None)
 
 
-def test_an_escalated_command_is_asked_about(desk: Desk) -> None:
+def test_an_escalated_command_needs_approval(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         calls.user.decision = ReviewDecision.DENIED
         calls.context = replace(calls.context, sandbox_policy=WorkspaceWrite())
@@ -315,7 +315,9 @@ def test_an_escalated_command_is_asked_about(desk: Desk) -> None:
     run(desk, body, approval_policy=AskForApproval.ON_REQUEST)
 
 
-def test_the_looked_up_program_is_started_and_the_command_is_shown(desk: Desk, emitted: Emitted) -> None:
+def test_the_resolved_program_is_started_and_the_original_command_is_shown(
+    desk: Desk, emitted: Emitted
+) -> None:
     planted = desk.cwd / "bin"
     planted.mkdir()
 
@@ -334,7 +336,7 @@ def test_the_looked_up_program_is_started_and_the_command_is_shown(desk: Desk, e
     assert begins(emitted)[0].command == ["bash", "-lc", "echo fine"]
 
 
-def test_a_confined_command_has_the_rights_of_the_turn(
+def test_a_confined_command_has_the_permissions_of_the_turn(
     desk: Desk, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox: Any = SimpleNamespace(mechanism="landlock", terminate=terminate_group)
@@ -367,7 +369,9 @@ def test_a_confined_command_has_the_rights_of_the_turn(
     assert warning.message.startswith("the command changed /w/hook: ")
 
 
-def test_a_confined_command_that_runs_on_is_listed_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_confined_command_is_listed_as_confined(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = Detection(
         (Finding("landlock", SimpleNamespace(mechanism="landlock", terminate=terminate_group), "here"),)
     )

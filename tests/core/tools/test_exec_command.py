@@ -118,7 +118,7 @@ def test_a_command_that_ends_in_time_has_its_exit_code(
     assert "terminals_changed" not in emitted.kinds
 
 
-def test_an_interactive_shell_with_its_keys(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
+def test_an_interactive_shell_receives_keys(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
     async def body(terminal: Terminal) -> None:
         begun = await terminal.exec("PS1='> ' bash --norc -i", tty=True, yield_time_ms=1000)
         assert "Process running with session ID 1" in begun.text
@@ -139,7 +139,7 @@ def test_an_interactive_shell_with_its_keys(tool_context: ToolContext, mechanism
 
 @pytest.mark.parametrize("tty", [True, False])
 @pytest.mark.parametrize("ending", ["stop", "close", "exit"])
-def test_nothing_is_left_of_a_session(
+def test_no_process_of_a_session_is_left(
     tool_context: ToolContext, mechanism: Mechanism | None, ending: str, tty: bool
 ) -> None:
     mark = f"10{time.time_ns() % 10**9}"
@@ -176,7 +176,7 @@ def test_a_server_outlives_its_call(tool_context: ToolContext, mechanism: Mechan
     run(tool_context, body, mechanism)
 
 
-def test_equal_looks_at_a_running_command_are_different(tool_context: ToolContext) -> None:
+def test_equal_polls_of_a_running_command_have_different_fingerprints(tool_context: ToolContext) -> None:
     async def body(terminal: Terminal) -> None:
         await terminal.exec("sleep 1000", tty=True, yield_time_ms=250)
         looks = [(await terminal.write(1)).fingerprint for _ in range(5)]
@@ -185,7 +185,9 @@ def test_equal_looks_at_a_running_command_are_different(tool_context: ToolContex
     run(tool_context, body)
 
 
-def test_a_flood_takes_little_memory(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
+def test_a_flood_of_output_takes_little_memory(
+    tool_context: ToolContext, mechanism: Mechanism | None
+) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     async def body(terminal: Terminal) -> None:
@@ -223,7 +225,7 @@ def test_a_flood_through_a_terminal_takes_little_memory_and_can_be_stopped(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
-def test_too_many_commands_are_refused(tool_context: ToolContext) -> None:
+def test_too_many_commands_are_rejected(tool_context: ToolContext) -> None:
     async def body(terminal: Terminal) -> None:
         for _ in range(MOST):
             await terminal.exec("sleep 1000", yield_time_ms=1)
@@ -240,7 +242,9 @@ def test_too_many_commands_are_refused(tool_context: ToolContext) -> None:
         run(tool_context, body)
 
 
-def test_input_is_refused_where_the_program_has_more_rights_than_the_turn(tool_context: ToolContext) -> None:
+def test_input_is_rejected_if_the_program_has_more_permissions_than_the_turn(
+    tool_context: ToolContext,
+) -> None:
     async def body(terminal: Terminal) -> None:
         await terminal.exec("cat", tty=True, yield_time_ms=250)
         assert "x" in (await terminal.write(1, "x\n")).text
@@ -251,7 +255,7 @@ def test_input_is_refused_where_the_program_has_more_rights_than_the_turn(tool_c
     run(tool_context, body)
 
 
-def test_untrusted_input_is_asked_for(tool_context: ToolContext, emitted: Emitted) -> None:
+def test_under_untrusted_input_needs_approval(tool_context: ToolContext, emitted: Emitted) -> None:
     async def body(terminal: Terminal) -> None:
         await terminal.exec("cat", tty=True, yield_time_ms=250)
         terminal.context = replace(terminal.context, approval_policy=AskForApproval.UNTRUSTED)
@@ -276,7 +280,7 @@ def test_untrusted_input_is_asked_for(tool_context: ToolContext, emitted: Emitte
         ({"cmd": "true", "workdir": "a\0b"}, "NUL"),
     ],
 )
-def test_what_cannot_run_is_an_answer(
+def test_a_command_that_cannot_run_is_answered(
     tool_context: ToolContext, arguments: dict[str, str], answer: str
 ) -> None:
     async def body(terminal: Terminal) -> None:
@@ -288,7 +292,7 @@ def test_what_cannot_run_is_an_answer(
     run(tool_context, body)
 
 
-def test_an_interrupt_ends_the_command_that_is_waited_for(tool_context: ToolContext) -> None:
+def test_an_interrupt_ends_the_awaited_command(tool_context: ToolContext) -> None:
     async def body(terminal: Terminal) -> None:
         with anyio.move_on_after(0.5):
             await terminal.exec("echo begun; sleep 1000")

@@ -42,7 +42,7 @@ async def shell(terminal: Terminal, script: str, **more: int) -> str:
     return (await Shell(ApplyPatch(None)).call(call, terminal.context)).text
 
 
-def test_a_command_that_takes_too_long_tidies_up(
+def test_a_command_that_takes_too_long_can_clean_up(
     tool_context: ToolContext, mechanism: Mechanism | None
 ) -> None:
     async def body(terminal: Terminal) -> None:
@@ -52,7 +52,7 @@ def test_a_command_that_takes_too_long_tidies_up(
     assert (tool_context.cwd / "tidied").read_text() == "tidy\n"
 
 
-def test_an_interrupted_command_tidies_up(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
+def test_an_interrupted_command_can_clean_up(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
     async def body(terminal: Terminal) -> None:
         async with anyio.create_task_group() as calls:
             calls.start_soon(shell, terminal, TIDIES)
@@ -64,7 +64,7 @@ def test_an_interrupted_command_tidies_up(tool_context: ToolContext, mechanism: 
     assert (tool_context.cwd / "tidied").read_text() == "tidy\n"
 
 
-def test_a_session_that_is_stopped_tidies_up(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
+def test_a_stopped_session_can_clean_up(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
     async def body(terminal: Terminal) -> None:
         assert "ready" in (await terminal.exec(TIDIES, yield_time_ms=1_000)).text
         session = terminal.terminals.find(1)
@@ -79,7 +79,7 @@ def test_a_session_that_is_stopped_tidies_up(tool_context: ToolContext, mechanis
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_background_job_tidies_up_when_its_session_ends(
+def test_a_background_job_can_clean_up_when_its_session_ends(
     tool_context: ToolContext, mechanism: Mechanism | None, tty: bool
 ) -> None:
     async def body(terminal: Terminal) -> None:
@@ -93,7 +93,7 @@ def test_a_background_job_tidies_up_when_its_session_ends(
 
 
 @pytest.mark.parametrize("mechanism", ["bwrap", "landlock"], indirect=True)
-def test_a_confined_background_job_tidies_up_when_its_command_ends(
+def test_a_confined_background_job_can_clean_up_when_its_command_ends(
     tool_context: ToolContext, mechanism: Mechanism | None
 ) -> None:
     async def body(terminal: Terminal) -> None:

@@ -52,7 +52,7 @@ def apply(lines: str, context: ToolContext, policy: AskForApproval = AskForAppro
     ],
     ids=["add", "replace", "update", "one of two", "one line", "binary", "binary over text"],
 )
-def test_nobody_is_asked_about_a_patch_that_cannot_be_shown_whole(
+def test_a_patch_that_cannot_be_shown_completely_is_rejected_without_a_question(
     lines: str, tool_context: ToolContext, user: User
 ) -> None:
     old = tool_context.cwd / "old"
@@ -67,13 +67,13 @@ def test_nobody_is_asked_about_a_patch_that_cannot_be_shown_whole(
     assert not (tool_context.cwd / "small").exists()
 
 
-def test_where_nobody_is_asked_a_large_patch_is_applied(tool_context: ToolContext, user: User) -> None:
+def test_a_large_patch_is_applied_if_no_approval_is_needed(tool_context: ToolContext, user: User) -> None:
     assert apply(f"*** Add File: f\n{LONG}", tool_context, AskForApproval.NEVER).success
     assert (tool_context.cwd / "f").read_text().endswith("the end\n")
     assert user.asked == []
 
 
-def test_a_large_file_may_be_deleted_and_moved_by_its_name(tool_context: ToolContext, user: User) -> None:
+def test_a_large_file_may_be_deleted_and_moved(tool_context: ToolContext, user: User) -> None:
     for name in ("f", "g"):
         (tool_context.cwd / name).write_text("line\n" * 100_000)
     assert apply("*** Delete File: f", tool_context).success

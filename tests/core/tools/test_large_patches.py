@@ -49,7 +49,7 @@ async def watched(context: ToolContext, patch: str) -> tuple[ToolOutput, float]:
     return output, longest
 
 
-def test_a_small_edit_of_a_large_file_is_quick_and_stops_nothing(
+def test_a_small_edit_of_a_large_file_is_fast_and_does_not_block(
     tool_context: ToolContext, emitted: Any
 ) -> None:
     lines = 1_000_000
@@ -105,7 +105,7 @@ def test_memory_for_a_large_file_is_bounded(tool_context: ToolContext) -> None:
 
 
 @pytest.mark.parametrize("body", ["*** Delete File: large", "*** Update File: large\n*** Move to: other"])
-def test_a_large_file_that_goes_or_moves_is_shown_in_part(
+def test_a_large_deleted_or_moved_file_is_shown_partly(
     tool_context: ToolContext, emitted: Any, body: str
 ) -> None:
     large(tool_context.cwd / "large", 200_000)

@@ -85,7 +85,7 @@ def test_a_tool_is_declared_as_its_server_describes_it() -> None:
 
 
 @pytest.mark.parametrize(("read_only", "safe"), [(True, True), (False, False), (None, False)])
-def test_only_reading_tools_run_alongside_others(read_only: bool | None, safe: bool) -> None:
+def test_only_read_only_tools_run_in_parallel(read_only: bool | None, safe: bool) -> None:
     assert tool(Server(), read_only=read_only).parallel_safe is safe
 
 
@@ -223,7 +223,7 @@ def test_no_arguments_are_an_empty_object(tool_context: ToolContext) -> None:
     assert server.calls == [("read", {})]
 
 
-def test_a_long_answer_is_cut_and_kept(tool_context: ToolContext) -> None:
+def test_a_long_answer_is_cut_and_saved(tool_context: ToolContext) -> None:
     text = "".join(f"{number}\n" for number in range(1_000))
     output = call(tool(Server(text_block(text))), replace(tool_context, output_limit=200))
     assert len(output.text) < 500
@@ -265,7 +265,7 @@ def asked(tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch) -> list[To
     return asked
 
 
-def test_a_tool_that_may_write_is_asked_about(
+def test_a_tool_that_may_write_needs_approval(
     tool_context: ToolContext, emitted: Emitted, asked: list[ToolQuestion]
 ) -> None:
     untrusted = replace(tool_context, approval_policy=AskForApproval.UNTRUSTED)
@@ -287,7 +287,7 @@ def test_a_tool_that_may_write_is_asked_about(
     assert len(asked) == 1
 
 
-def test_what_is_allowed_for_the_session_is_not_asked_about(
+def test_a_tool_allowed_for_the_session_needs_no_approval(
     tool_context: ToolContext, asked: list[ToolQuestion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grants: list[tuple[Any, ...]] = []
@@ -303,7 +303,7 @@ def test_what_is_allowed_for_the_session_is_not_asked_about(
     assert grants == [(ToolGrant("files", "read", '{"path": "x"}'),)]
 
 
-def test_progress_is_reported_now_and_then(
+def test_progress_is_reported_at_intervals(
     tool_context: ToolContext, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mcp, "PROGRESS_SECONDS", 0.125)

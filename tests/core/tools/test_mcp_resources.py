@@ -237,7 +237,7 @@ def test_a_server_without_resources_is_answered(name: str, server: str, tool_con
 
 
 @pytest.mark.parametrize("name", [*LISTS, "read_mcp_resource"])
-def test_wrong_arguments_are_answered(name: str, tool_context: ToolContext, emitted: Emitted) -> None:
+def test_invalid_arguments_are_answered(name: str, tool_context: ToolContext, emitted: Emitted) -> None:
     tool = tools(NOTES)[name]
     text = CustomToolCall(name=name, input="{}", call_id="c1")
     assert anyio.run(tool.call, text, tool_context) == ToolOutput(
@@ -249,7 +249,7 @@ def test_wrong_arguments_are_answered(name: str, tool_context: ToolContext, emit
     assert emitted.events == []
 
 
-def test_a_long_answer_is_cut_and_kept_by_a_thread(
+def test_a_long_answer_is_cut_and_saved_in_a_thread(
     tool_context: ToolContext, pages: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del pages

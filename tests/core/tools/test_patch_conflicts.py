@@ -63,7 +63,7 @@ def ask(asking: ToolContext, monkeypatch: pytest.MonkeyPatch) -> Callable[..., U
     return use
 
 
-def test_an_edit_elsewhere_in_the_file_is_kept_and_nobody_is_asked_again(
+def test_an_edit_elsewhere_in_the_file_is_kept_without_another_question(
     asking: ToolContext, ask: Callable[..., User], emitted: Any
 ) -> None:
     file = asking.cwd / "f"
@@ -88,7 +88,7 @@ def test_the_question_has_a_reason_and_what_a_yes_for_the_session_allows(
     assert not emitted.events[0].auto_approved
 
 
-def test_a_patch_that_may_not_be_asked_about_is_rejected(tool_context: ToolContext) -> None:
+def test_a_patch_that_needs_approval_is_rejected_if_asking_is_not_allowed(tool_context: ToolContext) -> None:
     output = apply("*** Add File: f\n+x", replace(tool_context, sandbox_policy=ReadOnly()))
     assert not output.success
     assert output.text == (
@@ -96,12 +96,14 @@ def test_a_patch_that_may_not_be_asked_about_is_rejected(tool_context: ToolConte
     )
 
 
-def test_a_patch_that_nobody_was_asked_about_says_so(tool_context: ToolContext, emitted: Any) -> None:
+def test_a_patch_applied_without_a_question_is_reported_as_auto_approved(
+    tool_context: ToolContext, emitted: Any
+) -> None:
     assert apply("*** Add File: f\n+x", tool_context).success
     assert emitted.events[0].auto_approved
 
 
-def test_an_edit_near_the_change_is_asked_about_again(
+def test_an_edit_near_the_change_needs_approval_again(
     asking: ToolContext, ask: Callable[..., User], emitted: Any
 ) -> None:
     file = asking.cwd / "f"
@@ -146,7 +148,7 @@ def test_a_second_answer_may_be_no(
         (UPDATE, lambda cwd: ((cwd / "f").unlink(), (cwd / "f").mkdir()), "Is a directory"),
     ],
 )
-def test_a_patch_that_no_longer_fits_changes_nothing_and_says_so(
+def test_a_patch_that_no_longer_fits_changes_nothing_and_is_reported(
     asking: ToolContext, ask: Callable[..., User], emitted: Any, lines: str, deed: Any, problem: str
 ) -> None:
     ask(lambda: deed(asking.cwd))
@@ -164,7 +166,7 @@ def test_a_patch_that_no_longer_fits_changes_nothing_and_says_so(
 @pytest.mark.parametrize(
     "lines", ["*** Delete File: f", "*** Add File: f\n+x", "*** Update File: g\n*** Move to: f"]
 )
-def test_a_file_that_would_go_is_asked_about_again_when_it_has_changed(
+def test_a_file_to_delete_needs_approval_again_if_it_has_changed(
     asking: ToolContext, ask: Callable[..., User], lines: str
 ) -> None:
     (asking.cwd / "g").write_text("g\n")
@@ -173,7 +175,7 @@ def test_a_file_that_would_go_is_asked_about_again_when_it_has_changed(
     assert len(user.shown) == 2
 
 
-def test_a_file_created_in_the_meantime_is_asked_about(asking: ToolContext, ask: Callable[..., User]) -> None:
+def test_a_file_created_in_the_meantime_needs_approval(asking: ToolContext, ask: Callable[..., User]) -> None:
     user = ask(lambda: (asking.cwd / "new").write_text("the user's work\n"))
     assert apply("*** Add File: new\n+x", asking).success
     assert "-the user's work\n" in user.shown[1][str(asking.cwd / "new")].update.unified_diff
@@ -227,7 +229,9 @@ def test_a_link_that_leads_elsewhere_is_not_followed(asking: ToolContext, ask: C
     assert [(asking.cwd / name / "f").read_text() for name in ("one", "two")] == [TEN, TEN]
 
 
-def test_files_that_change_all_the_time_are_given_up(asking: ToolContext, ask: Callable[..., User]) -> None:
+def test_a_patch_to_files_that_keep_changing_is_abandoned(
+    asking: ToolContext, ask: Callable[..., User]
+) -> None:
     file = asking.cwd / "f"
     deeds = [lambda text=text: file.write_text(TEN.replace("6", text)) for text in ("a", "b", "c", "d")]
     user = ask(*deeds)
@@ -282,7 +286,7 @@ def test_a_file_that_changes_at_the_last_moment_is_left_alone(
     assert not emitted.events[1].success
 
 
-def test_what_is_about_to_be_written_is_announced_before(tool_context: ToolContext) -> None:
+def test_files_are_announced_before_they_are_written(tool_context: ToolContext) -> None:
     (tool_context.cwd / "f").write_text(TEN)
     (tool_context.cwd / "d").write_text("d\n")
     announced: list[tuple[list[str], str, bool]] = []
@@ -297,7 +301,7 @@ def test_what_is_about_to_be_written_is_announced_before(tool_context: ToolConte
     assert announced == [(["f", "g", "d", "n"], TEN, True)]
 
 
-def test_nothing_is_announced_that_is_not_written(
+def test_only_files_that_are_written_are_announced(
     asking: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def deny(*_question: Any) -> Review:
@@ -310,7 +314,7 @@ def test_nothing_is_announced_that_is_not_written(
     assert not apply(UPDATE, replace(asking, before_write=before_write)).success
 
 
-def test_what_changes_while_a_checkpoint_is_made_is_seen(tool_context: ToolContext) -> None:
+def test_changes_during_a_checkpoint_are_detected(tool_context: ToolContext) -> None:
     file = tool_context.cwd / "f"
     file.write_text(TEN)
     deeds = [lambda: file.write_text(TEN + "more\n")]

@@ -32,7 +32,7 @@ def messages(emitted: Any) -> list[str]:
     return [event.message for event in emitted.events if isinstance(event, BackgroundEvent)]
 
 
-def test_issues_are_for_both(context: ToolContext, emitted: Any) -> None:
+def test_issues_are_shown_to_the_model_and_the_user(context: ToolContext, emitted: Any) -> None:
     output = add("a.json", "{", context)
     assert output.success
     assert output.text.startswith(
@@ -42,12 +42,12 @@ def test_issues_are_for_both(context: ToolContext, emitted: Any) -> None:
     assert message.startswith("validation (json): 1 issue")
 
 
-def test_good_files_are_not_talked_about(context: ToolContext, emitted: Any) -> None:
+def test_files_without_issues_are_not_mentioned(context: ToolContext, emitted: Any) -> None:
     assert add("a.json", "{}", context).text.endswith("A a.json")
     assert messages(emitted) == []
 
 
-def test_checks_that_cannot_run_are_for_the_user(context: ToolContext, emitted: Any) -> None:
+def test_checks_that_cannot_run_are_reported_to_the_user(context: ToolContext, emitted: Any) -> None:
     (context.home).write_text("in the way")
     output = add("a.json", "{", context)
     assert output.text.endswith("A a.json")
@@ -55,7 +55,7 @@ def test_checks_that_cannot_run_are_for_the_user(context: ToolContext, emitted: 
     assert "no copy of the files could be made" in message
 
 
-def test_a_patch_that_was_not_written_has_no_findings(context: ToolContext) -> None:
+def test_a_patch_that_was_not_applied_has_no_findings(context: ToolContext) -> None:
     class Full(LocalFileSystem):
         async def replace(self, *_arguments: FileState | Path | None) -> None:
             raise OSError(ENOSPC, "No space left on device")

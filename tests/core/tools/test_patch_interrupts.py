@@ -74,7 +74,7 @@ def steps_of(context: ToolContext) -> int:
     return anyio.run(interrupted, context, 0)[0].steps
 
 
-def test_an_interrupt_at_any_step_leaves_all_or_nothing_and_tells_the_truth(
+def test_an_interrupt_at_any_step_leaves_all_or_nothing_and_is_reported_correctly(
     tool_context: ToolContext, emitted: Any
 ) -> None:
     whole, nothing = 0, 0
@@ -101,7 +101,7 @@ def test_an_interrupt_at_any_step_leaves_all_or_nothing_and_tells_the_truth(
     assert nothing >= 12
 
 
-def test_a_file_system_that_hangs_does_not_hold_up_the_turn_forever(
+def test_a_file_system_that_hangs_does_not_block_the_turn_forever(
     tool_context: ToolContext, emitted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patch_application, "LONGEST_SECONDS", 0.05)
@@ -123,7 +123,7 @@ def test_a_file_system_that_hangs_does_not_hold_up_the_turn_forever(
     assert "-1\n" not in emitted.events[2].unified_diff
 
 
-def test_a_file_system_that_breaks_is_reported(tool_context: ToolContext, emitted: Any) -> None:
+def test_a_failing_file_system_is_reported(tool_context: ToolContext, emitted: Any) -> None:
     class Broken(MemoryFileSystem):
         async def delete(self, *_arguments: Any) -> None:
             raise RuntimeError("the editor is gone")
@@ -134,7 +134,7 @@ def test_a_file_system_that_breaks_is_reported(tool_context: ToolContext, emitte
     assert emitted.kinds == ["patch_apply_begin", "patch_apply_end", "turn_diff"]
 
 
-def test_a_diff_that_cannot_be_made_is_a_warning_and_not_a_failure(
+def test_a_failed_diff_is_a_warning_and_not_a_failure(
     tool_context: ToolContext, emitted: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "outputs").write_text("in the way")

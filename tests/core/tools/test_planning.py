@@ -10,7 +10,7 @@ from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOn
 from code_core.safety.planning import NOTHING_CHANGES
 from code_core.sandbox.detection import Detection, Finding
 from code_core.tools.apply_patch import ApplyPatch
-from code_core.tools.command_permission import grant_of
+from code_core.tools.command_approval import grant_of
 from code_core.tools.plan import REFUSED_WHILE_PLANNING, UpdatePlan
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import Desk, text
@@ -31,7 +31,7 @@ def planning(tool_context: ToolContext) -> ToolContext:
     return replace(tool_context, planning=True, sandbox_policy=ReadOnly())
 
 
-def test_a_patch_is_refused(planning: ToolContext, emitted: Emitted) -> None:
+def test_a_patch_is_rejected(planning: ToolContext, emitted: Emitted) -> None:
     patch = "*** Begin Patch\n*** Add File: new\n+x\n*** End Patch"
     call = CustomToolCall(name="apply_patch", input=patch, call_id="c1")
     output = anyio.run(ApplyPatch(None).call, call, planning)
@@ -40,14 +40,14 @@ def test_a_patch_is_refused(planning: ToolContext, emitted: Emitted) -> None:
     assert emitted.events == []
 
 
-def test_the_list_of_steps_is_refused(planning: ToolContext, emitted: Emitted) -> None:
+def test_update_plan_is_rejected(planning: ToolContext, emitted: Emitted) -> None:
     call = FunctionCall(name="update_plan", arguments='{"plan": []}', call_id="c1")
     assert anyio.run(UpdatePlan().call, call, planning) == ToolOutput(REFUSED_WHILE_PLANNING, success=False)
     assert emitted.events == []
 
 
 @pytest.mark.parametrize(("read_only", "called"), [(True, 1), (False, 0)])
-def test_a_tool_of_a_server_may_only_read(planning: ToolContext, read_only: bool, called: int) -> None:
+def test_only_read_only_server_tools_may_run(planning: ToolContext, read_only: bool, called: int) -> None:
     server = Server()
     one = tool(server, read_only=read_only)
     output = anyio.run(one.call, FunctionCall(name=one.name, arguments="{}", call_id="c1"), planning)
@@ -62,14 +62,14 @@ def in_a_plan(desk: Desk) -> Desk:
     return Desk(replace(desk.context, planning=True), desk.user)
 
 
-def test_an_escalation_is_refused(desk: Desk) -> None:
+def test_an_escalation_is_rejected(desk: Desk) -> None:
     plan = in_a_plan(desk)
     answer = text(plan.decide(plan.request("touch", "x", escalated=True), sandbox=ReadOnly()))
     assert NOTHING_CHANGES in answer
     assert desk.user.questions == []
 
 
-def test_what_the_sandbox_denied_is_not_run_again(desk: Desk) -> None:
+def test_a_denied_command_is_not_run_again(desk: Desk) -> None:
     runs = Runs([DENIED])
     output = shell(in_a_plan(desk)).run(["touch", "/x"], runs, sandbox=ReadOnly())
     assert output == replace(DENIED.output, text=f"{DENIED.output.text}\n[{NOTHING_CHANGES}]")
@@ -77,7 +77,7 @@ def test_what_the_sandbox_denied_is_not_run_again(desk: Desk) -> None:
     assert desk.user.questions == []
 
 
-def test_what_ran_outside_before_stays_inside_now(desk: Desk) -> None:
+def test_a_command_that_ran_outside_before_is_confined_now(desk: Desk) -> None:
     session, runs = shell(desk), Runs([DENIED])
     session.run(["touch", "/x"], runs)
     desk.user.grants.add(grant_of(desk.request("touch", "/x"), outside=True))
@@ -86,7 +86,7 @@ def test_what_ran_outside_before_stays_inside_now(desk: Desk) -> None:
     assert runs.sandboxes == [SOME, None, SOME]
 
 
-def test_nothing_is_typed_into_what_may_change_something(desk: Desk) -> None:
+def test_typing_into_a_program_that_may_write_is_rejected(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         await calls.start("stty -echo; echo ready; cat", tty=True)
         calls.context = replace(calls.context, planning=True, sandbox_policy=ReadOnly())

@@ -41,17 +41,22 @@ def resolve(
     return ProgramLookup(policy, work, work, whole).resolve(argv)
 
 
-def test_programs_of_the_system_keep_their_names(policy: SandboxPolicy, work: Path) -> None:
+def test_system_programs_keep_their_names(policy: SandboxPolicy, work: Path) -> None:
     command = resolve(policy, work, "bash", "-lc", "ls | head; cd x && pwd")
     assert command.argv == command.run == ("bash", "-lc", "ls | head; cd x && pwd")
     assert reading(command.parts) is Reading.ALWAYS
     assert resolve(policy, work, "ls", "-l").parts == (("ls", "-l"),)
+    assert resolve(policy, work, "ls", "-l").program in {"/usr/bin/ls", "/bin/ls"}
+    assert resolve(policy, work, "/bin/ls").program is None
+    assert resolve(policy, work, "no-such-program").program is None
 
 
 @pytest.mark.parametrize(
     "entry", ["", ".", "bin", "./bin", "../work/bin", "WORK/bin", "WORK/node_modules/.bin", "TMP"]
 )
-def test_a_planted_program_is_itself(policy: SandboxPolicy, work: Path, tmp_path: Path, entry: str) -> None:
+def test_a_planted_program_is_shown_by_its_path(
+    policy: SandboxPolicy, work: Path, tmp_path: Path, entry: str
+) -> None:
     folder = entry.replace("WORK", str(work)).replace("TMP", str(tmp_path))
     path = f"{folder}:{SYSTEM}"
     clean = resolve(policy, work, "ls", path=path)
@@ -79,14 +84,12 @@ def usr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_system_link_to_where_commands_may_write_is_not_a_system_program(usr: Path, work: Path) -> None:
+def test_a_link_to_a_writable_directory_is_not_a_system_program(usr: Path, work: Path) -> None:
     (usr / "ls").symlink_to(plant(work, "mine"))
     assert resolve(ReadOnly(), work, "ls", path=str(usr)).argv == (str(usr / "ls"),)
 
 
-def test_a_reader_or_a_shell_is_the_systems_only_in_its_directories(
-    usr: Path, work: Path, tmp_path: Path
-) -> None:
+def test_a_reader_or_a_shell_counts_only_in_system_directories(usr: Path, work: Path, tmp_path: Path) -> None:
     for name in ("ls", "bash", "make"):
         plant(usr, name)
         plant(tmp_path / "opt", name)
@@ -99,7 +102,7 @@ def test_a_reader_or_a_shell_is_the_systems_only_in_its_directories(
     assert resolve(ReadOnly(), work, "make", path="../opt").argv != ("make",)  # wherever `cd` leads
 
 
-def test_a_path_stays_as_it_is_written(policy: SandboxPolicy, work: Path) -> None:
+def test_paths_are_not_changed(policy: SandboxPolicy, work: Path) -> None:
     plant(work / "sub", "tool")
     command = resolve(policy, work, "sub/tool", "x", path=f"{work}:{SYSTEM}")
     assert command.argv == command.run == ("sub/tool", "x")
@@ -114,7 +117,7 @@ def test_a_planted_program_keeps_its_arguments(policy: SandboxPolicy, work: Path
     assert command.parts == ((make, "a", "b"),)
 
 
-def test_a_home_in_path_is_not_expanded_by_everybody(policy: SandboxPolicy, work: Path) -> None:
+def test_a_tilde_in_path_is_not_expanded_by_every_shell(policy: SandboxPolicy, work: Path) -> None:
     command = resolve(policy, work, "ls", path=f"~/bin:{SYSTEM}")
     assert command.argv == command.run == ("ls",)
     assert command.parts is None
@@ -127,7 +130,7 @@ def loads(work: Path, library: str | Path, policy: SandboxPolicy | None = None, 
     return reading(lookup.resolve(["ls"]).parts) is Reading.ALWAYS
 
 
-def test_commands_may_write_in_the_workspace_and_where_the_policy_lets_them(
+def test_commands_may_write_in_the_workspace_and_where_the_policy_allows_it(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
@@ -148,7 +151,7 @@ def test_commands_may_write_in_the_workspace_and_where_the_policy_lets_them(
     assert not loads(work, work / "loop/x.so")
 
 
-def test_what_the_system_protects_is_not_for_commands_to_write(
+def test_commands_cannot_write_files_protected_by_the_system(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = work / "lib/x.so"
@@ -157,14 +160,14 @@ def test_what_the_system_protects_is_not_for_commands_to_write(
     assert not loads(work, library)  # whoever owns a file may make it writable
     owner, writable = library.stat().st_uid, set[Path]()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or path in writable)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or Path(path) in writable)
     assert loads(work, library)
     for path in (library, library.parent):
         writable = {path}
         assert not loads(work, library)
 
 
-def test_a_relative_entry_of_path_means_something_else_after_cd(policy: SandboxPolicy, work: Path) -> None:
+def test_a_relative_entry_of_path_changes_its_meaning_after_cd(policy: SandboxPolicy, work: Path) -> None:
     plant(work / "x/bin", "ls")
     path = f"bin:{SYSTEM}"
     assert reading(resolve(policy, work, "bash", "-c", "ls", path=path).parts) is Reading.ALWAYS
@@ -183,7 +186,7 @@ def test_a_relative_entry_of_path_means_something_else_after_cd(policy: SandboxP
         {"HOME": "WORK"},
     ],
 )
-def test_what_a_shell_reads_before_the_script_is_not_for_commands_to_write(
+def test_a_shell_whose_startup_files_are_writable_is_not_plain(
     policy: SandboxPolicy, work: Path, environment: dict[str, str]
 ) -> None:
     real = {name: value.replace("WORK", str(work)) for name, value in environment.items()}
@@ -204,7 +207,7 @@ def test_a_login_shell_and_zsh_read_files_of_the_home_directory(usr: Path, work:
         assert (reading(command.parts) is Reading.ALWAYS) is trusted, (shell, options)
 
 
-def test_settings_of_rg_that_commands_may_write(usr: Path, work: Path) -> None:
+def test_writable_settings_of_rg_are_taken_into_account(usr: Path, work: Path) -> None:
     plant(usr, "rg")
     for settings, expected in (
         ("/etc/rgrc", Reading.ALWAYS),
@@ -217,7 +220,7 @@ def test_settings_of_rg_that_commands_may_write(usr: Path, work: Path) -> None:
         assert reading(command.parts) is expected
 
 
-def test_what_is_not_installed_stays_as_it_is(policy: SandboxPolicy, work: Path) -> None:
+def test_missing_programs_keep_their_names(policy: SandboxPolicy, work: Path) -> None:
     command = resolve(policy, work, "no-such-program", "x")
     assert command.argv == command.run == ("no-such-program", "x")
     assert command.parts is None
@@ -225,6 +228,6 @@ def test_what_is_not_installed_stays_as_it_is(policy: SandboxPolicy, work: Path)
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "x\ud800", "é" * 200])
-def test_a_name_that_no_file_can_have(policy: SandboxPolicy, work: Path, name: str) -> None:
+def test_impossible_program_names_are_kept(policy: SandboxPolicy, work: Path, name: str) -> None:
     assert resolve(policy, work, name).argv == (name,)
     assert resolve(policy, work, name, path=f"{work}:{SYSTEM}").parts is None

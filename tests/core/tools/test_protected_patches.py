@@ -45,22 +45,22 @@ def context(tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch) -> ToolC
 
 
 @pytest.mark.parametrize("path", CLOSED)
-def test_what_is_closed_is_asked_for(path: str, context: ToolContext) -> None:
+def test_protected_files_need_approval(path: str, context: ToolContext) -> None:
     assert outcome(path, context).startswith("patch rejected: ")
     assert not (context.cwd / ".code").exists()
 
 
 @pytest.mark.parametrize("path", ["file", "src/.codes", "hooks/config", ".gitignore", ".git/description.txt"])
-def test_the_rest_is_applied(path: str, context: ToolContext) -> None:
+def test_other_files_need_no_approval(path: str, context: ToolContext) -> None:
     assert "rejected" not in outcome(path, context)
     assert (context.cwd / path).read_text() == "x\n"
 
 
-def test_git_closed_is_closed_for_patches(context: ToolContext) -> None:
+def test_patches_cannot_write_to_git_if_it_is_protected(context: ToolContext) -> None:
     assert "belongs to git" in outcome(".git/description.txt", context, git_writes=False)
 
 
-def test_where_commands_cannot_be_confined_no_patch_is_applied_in_silence(
+def test_without_a_sandbox_no_patch_is_applied_without_asking(
     context: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = Detection((Finding("bwrap", None, "not installed"),))

@@ -60,19 +60,19 @@ def run(context: ToolContext, *tools: Odd, call: ToolCall | None = None) -> Tool
     return anyio.run(ToolRegistry(tools).call, call or function(), context)
 
 
-def test_a_defect_of_a_tool_is_an_answer_to_the_model(tool_context: ToolContext) -> None:
+def test_an_exception_in_a_tool_is_answered(tool_context: ToolContext) -> None:
     output = run(tool_context, Odd(ValueError("embedded null byte")))
     assert output == ToolOutput("odd failed: ValueError: embedded null byte", success=False)
     long = run(tool_context, Odd(ValueError("x" * 5_000)))
     assert len(long.text) == 2_000
 
 
-def test_the_users_abort_passes(tool_context: ToolContext) -> None:
+def test_the_users_abort_propagates(tool_context: ToolContext) -> None:
     with pytest.raises(TurnAbandoned):
         run(tool_context, Odd(TurnAbandoned()))
 
 
-def test_a_call_that_fits_no_tool_is_answered(tool_context: ToolContext, emitted: Emitted) -> None:
+def test_a_call_of_an_unknown_tool_is_answered(tool_context: ToolContext, emitted: Emitted) -> None:
     output = run(tool_context, call=function("nothing", '{"a": 1}'))
     assert output == ToolOutput("unsupported call: nothing", success=False)
     assert emitted.events == [
@@ -139,7 +139,7 @@ def test_a_tool_has_several_names(tool_context: ToolContext, call: ToolCall, fou
     assert run(tool_context, *named("shell", "apply_patch").values(), call=call).text == found
 
 
-def test_only_calls_of_parallel_safe_tools_and_of_none_run_together() -> None:
+def test_only_calls_of_parallel_safe_and_unknown_tools_run_together() -> None:
     registry = ToolRegistry([Odd(FAILED, name="safe", parallel_safe=True), Odd(FAILED, name="alone")])
     safe = [registry.parallel_safe(function(name)) for name in ("safe", "alone", "nothing")]
     assert safe == [True, False, True]
@@ -157,7 +157,7 @@ def test_tools_keep_their_order() -> None:
     assert names(registry) == ["b", "a"]
 
 
-def test_found_tools_come_last_and_all_that_can_be_found_can_be_called(tool_context: ToolContext) -> None:
+def test_found_tools_come_last_and_all_searchable_tools_can_be_called(tool_context: ToolContext) -> None:
     search = ToolSearch(named("a", "b"), {"b": None})
     registry = ToolRegistry(named("own").values()).with_search(search)
     assert names(registry) == ["own", "search_tools", "b"]

@@ -14,14 +14,16 @@ from code_core.files.local import LocalFileSystem
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAction, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReviewDecision, SandboxPolicy
 from code_core.safety.rules import RuleDecision
+from code_core.sandbox import detection
 from code_core.sandbox.detection import Detection, Finding
 from code_core.sandbox.sandbox import Sandbox
 from code_core.tools import shell_commands
 from code_core.tools.apply_patch import ApplyPatch
-from code_core.tools.command_permission import CommandRequest, grant_of
+from code_core.tools.command_approval import grant_of
+from code_core.tools.command_permission import CommandRequest
 from code_core.tools.command_run import CommandResult
 from code_core.tools.shell import DEFAULT_TIMEOUT_MS
-from code_core.tools.shell_commands import CommandCall, ShellCommands
+from code_core.tools.shell_commands import CommandCall, ShellCommands, detect_sandbox
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, rule
 
@@ -115,7 +117,7 @@ def function(**arguments: Any) -> FunctionCall:
         ),
     ],
 )
-def test_a_call_says_what_runs_where_and_how_long(
+def test_a_call_sets_the_command_the_directory_and_the_timeout(
     desk: Desk,
     monkeypatch: pytest.MonkeyPatch,
     call: ToolCall,
@@ -160,13 +162,13 @@ def test_a_call_may_ask_to_leave_the_sandbox(desk: Desk) -> None:
         (function(command=["ls"], workdir="a\0"), "the directory 'a\\x00' contains a NUL character"),
     ],
 )
-def test_what_cannot_be_a_command_is_answered(desk: Desk, call: ToolCall, answer: str) -> None:
+def test_an_invalid_command_is_answered(desk: Desk, call: ToolCall, answer: str) -> None:
     output = anyio.run(shell(desk).commands.call, call, shell(desk).context(REQUEST, WORKSPACE))
     assert not output.success
     assert output.text.startswith(answer)
 
 
-def test_the_directory_is_the_one_that_links_lead_to(desk: Desk) -> None:
+def test_links_in_the_directory_are_resolved(desk: Desk) -> None:
     (desk.cwd / "real").mkdir()
     (desk.cwd / "link").symlink_to("real")
     runs = Runs()
@@ -215,12 +217,17 @@ def test_a_patch_among_other_commands_runs_nothing(desk: Desk) -> None:
     assert runs.requests == []
 
 
-def test_a_patch_that_nobody_saw_is_a_failure(desk: Desk) -> None:
+def test_an_unrecognised_patch_is_a_failure(desk: Desk) -> None:
     runs = Runs([CommandResult(ToolOutput("x: line 1: apply_patch: command not found"))])
     output = shell(desk).run(["./tool.sh"], runs)
     assert not output.success
     assert output.text.startswith("x: line 1: apply_patch: command not found\nA script called apply_patch, ")
     assert shell(desk).run(["./tool.sh"], Runs()) == ToolOutput("done")
+
+
+def test_other_output_with_the_word_apply_patch_stays_as_it_is(desk: Desk) -> None:
+    printed = CommandResult(ToolOutput("docs/tools.md: apply_patch changes files"))
+    assert shell(desk).run(["grep", "-r", "patch"], Runs([printed])) == printed.output
 
 
 def test_a_guarded_command_runs_when_it_is_confirmed(desk: Desk) -> None:
@@ -236,6 +243,12 @@ def test_a_forbidden_command_does_not_run(desk: Desk) -> None:
     output = shell(desk, rule(RuleDecision.FORBIDDEN, "touch")).run(["touch", "x"], runs)
     assert output.text == "command rejected: a rule forbids it: so there"
     assert runs.requests == []
+
+
+def test_the_sandbox_is_the_one_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Detection(())
+    monkeypatch.setattr(detection, "detect", lambda: found)
+    assert detect_sandbox() is found
 
 
 def test_full_access_is_not_confined(desk: Desk) -> None:
@@ -258,7 +271,7 @@ def test_without_a_sandbox_the_user_is_asked_once_for_the_session(desk: Desk) ->
     assert len(desk.user.questions) == 1
 
 
-def test_what_the_sandbox_denied_runs_outside_if_the_user_wants_it(desk: Desk) -> None:
+def test_a_denied_command_runs_outside_if_the_user_approves(desk: Desk) -> None:
     session, runs = shell(desk), Runs([DENIED])
     assert session.run(["touch", "/x"], runs) == ToolOutput("done")
     assert runs.sandboxes == [SOME, None]
@@ -281,14 +294,14 @@ def test_what_the_sandbox_denied_runs_outside_if_the_user_wants_it(desk: Desk) -
     assert len(desk.user.questions) == 1
 
 
-def test_another_session_has_not_run_it_outside(desk: Desk) -> None:
+def test_grants_do_not_apply_to_other_sessions(desk: Desk) -> None:
     runs = Runs()
     desk.user.grants.add(grant_of(desk.request("touch", "/x"), outside=True))
     shell(desk).run(["touch", "/x"], runs)
     assert runs.sandboxes == [SOME]
 
 
-def test_a_file_that_changed_since_is_asked_about_again(desk: Desk) -> None:
+def test_a_changed_file_needs_approval_again(desk: Desk) -> None:
     session, runs = shell(desk), Runs([DENIED])
     session.run(["./tool.sh"], runs)
     (question,) = desk.user.questions
@@ -301,7 +314,7 @@ def test_a_file_that_changed_since_is_asked_about_again(desk: Desk) -> None:
     assert runs.sandboxes == [SOME, None, SOME, None]
 
 
-def test_a_command_that_names_too_much_is_asked_about_each_time(
+def test_a_command_that_names_too_many_files_needs_approval_each_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, runs = shell(desk), Runs([DENIED])
@@ -311,7 +324,7 @@ def test_a_command_that_names_too_much_is_asked_about_each_time(
     assert runs.sandboxes == [SOME, None, SOME]
 
 
-def test_a_file_that_changes_while_the_user_is_asked_does_not_run(desk: Desk) -> None:
+def test_a_file_that_changes_while_the_user_is_asked_is_not_run(desk: Desk) -> None:
     runs = Runs([DENIED])
     desk.user.deed = desk.change
     output = shell(desk).run(["./tool.sh"], runs)
@@ -319,7 +332,7 @@ def test_a_file_that_changes_while_the_user_is_asked_does_not_run(desk: Desk) ->
     assert runs.sandboxes == [SOME]
 
 
-def test_a_denial_that_the_user_confirms_keeps_the_output(desk: Desk) -> None:
+def test_a_rejected_retry_keeps_the_output(desk: Desk) -> None:
     desk.user.decision = ReviewDecision.DENIED
     output = shell(desk).run(["touch", "/x"], Runs([DENIED]))
     assert output == ToolOutput(
@@ -327,14 +340,14 @@ def test_a_denial_that_the_user_confirms_keeps_the_output(desk: Desk) -> None:
     )
 
 
-def test_what_was_denied_is_not_asked_about_where_nobody_may_be_asked(desk: Desk) -> None:
+def test_under_never_a_denied_command_is_not_asked_about(desk: Desk) -> None:
     runs = Runs([DENIED])
     assert shell(desk).run(["touch", "/x"], runs, policy=NEVER) == DENIED.output
     assert runs.sandboxes == [SOME]
     assert desk.user.questions == []
 
 
-def test_a_failure_of_its_own_is_an_answer(desk: Desk) -> None:
+def test_an_ordinary_failure_is_answered(desk: Desk) -> None:
     failed = CommandResult(ToolOutput("1 failed", success=False))
     runs = Runs([failed])
     assert shell(desk).run(["./tool.sh"], runs, policy=UNTRUSTED) == failed.output
@@ -350,7 +363,7 @@ def test_an_escalated_command_runs_outside(desk: Desk) -> None:
     assert desk.user.questions[0].justification == "why"
 
 
-def test_the_looked_up_program_is_started(desk: Desk) -> None:
+def test_the_resolved_program_is_started(desk: Desk) -> None:
     runs = Runs()
     shell(desk).run(["touch", "x"], runs)
     assert runs.requests[0].run is not None

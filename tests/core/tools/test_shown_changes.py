@@ -35,7 +35,7 @@ def test_texts_are_shown_in_their_encoding(codec: str) -> None:
     assert delete.delete.content == "caf\u00e9\nold\n"
 
 
-def test_binary_files_are_named_and_what_replaces_one_is_shown() -> None:
+def test_binary_files_are_described_and_their_replacement_is_shown() -> None:
     binary = FileState(b"\0" * 1234)
     shown = shown_changes(
         [Added(F, binary), Updated(F / "m", binary, binary, F / "n"), Added(F / "o", state("x\n"), binary)]
@@ -53,14 +53,14 @@ def test_binary_files_are_named_and_what_replaces_one_is_shown() -> None:
     assert shown.hidden == (str(F),)
 
 
-def test_what_cannot_be_read_afterwards_is_hidden() -> None:
+def test_content_that_becomes_unreadable_is_marked_as_hidden() -> None:
     binary, text = FileState(b"echo\0\n"), state("text\n")
     assert shown_changes([Added(F, binary, text)]).hidden == (str(F),)
     assert shown_changes([Updated(F, text, binary)]).hidden == (str(F),)
     assert shown_changes([Deleted(F, binary)]).hidden == ()
 
 
-def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_texts_are_cut_after_a_line_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CHANGE_CHARS", 20)
     text = "".join(f"{number}\n" for number in range(20))
     shown = shown_changes(
@@ -88,7 +88,7 @@ def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPa
     assert deleted.delete.content == "… 1 more line is not shown\n"
 
 
-def test_all_texts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_total_length_of_texts_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CHANGES_CHARS", 10)
     texts = ["1234\n", "1234\n", "12345\n", "\n"]
     shown = shown_changes([Added(F / f"{number}", state(text)) for number, text in enumerate(texts)])
@@ -98,7 +98,7 @@ def test_all_texts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert contents == ["1234\n", "1234\n", rest, rest]
 
 
-def test_a_move_shows_where_to_and_what_it_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_move_shows_its_target_and_the_replaced_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def moved(*, most: int) -> UpdateChange:
         monkeypatch.setattr(module, "MAX_CHANGE_CHARS", most)
         edit = Updated(F, state("a\n"), state("b\n"), F / "t", state("\nreplaced\nfile\n"))
@@ -116,7 +116,7 @@ def test_a_move_shows_where_to_and_what_it_replaces(monkeypatch: pytest.MonkeyPa
     assert cut.overwritten == "… 3 more lines are not shown\n"
 
 
-def test_what_is_too_large_to_be_compared_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_too_large_to_compare_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_COMPARED_BYTES", 10)
     assert shown_changes([Updated(F, state("a" * 5), state("b" * 5))]).hidden == ()
     edit = Updated(F, state("a" * 6), state("b" * 6))
@@ -143,7 +143,7 @@ def test_a_byte_order_mark_is_a_difference() -> None:
     assert change.update.unified_diff == "@@ -1 +1 @@\n-a\n+\ufeffa\n"
 
 
-def test_lines_of_wide_text_are_found_by_characters() -> None:
+def test_lines_of_wide_text_are_split_by_characters() -> None:
     """The bytes of `\u010a` and `\u0a0a` have those of a newline in them."""
     lines = [f"\u010a\u0a0a{number}\n" for number in range(9)]
     old, new = "".join(lines), "".join(lines).replace("4", "four")
@@ -185,3 +185,38 @@ def update(old: str, new: str, to: Path | None = None, overwritten: str | None =
 def test_the_same_change_on_other_lines_is_the_same(edit: FileEdit, other: FileEdit, same: bool) -> None:
     assert is_same_change([edit], [other]) == same
     assert not is_same_change([edit], [other, other])
+
+
+def test_several_edits_of_a_file_are_shown_as_one() -> None:
+    one, two, three = state("1\n2\n"), state("one\n2\n"), state("one\ntwo\n")
+    edits: list[FileEdit] = [Updated(F, one, two), Added(F / "x", one), Updated(F, two, three)]
+    update, added = shown_changes(edits).changes.values()
+    assert isinstance(update, UpdateChange)
+    assert update.update.unified_diff == "@@ -1,2 +1,2 @@\n-1\n-2\n+one\n+two\n"
+    assert isinstance(added, AddChange)
+    binary = Updated(F, one, FileState(b"\0"))
+    assert shown_changes([Updated(F, three, one), binary]).hidden == (str(F),)
+    assert shown_changes([Added(F, one), Deleted(F, one)]).changes == {}
+
+
+def test_links_and_modes_are_shown() -> None:
+    link = FileState(b"target", link=True)
+    (deleted,) = shown_changes([Deleted(F, link)]).changes.values()
+    assert isinstance(deleted, DeleteChange)
+    assert (deleted.delete.content, deleted.delete.link) == ("target", "target")
+    old, new = FileState(b"x\n", 0o644), FileState(b"x\n", 0o744)
+    (moved,) = shown_changes([Updated(F, old, new, F / "t", link=link)]).changes.values()
+    assert isinstance(moved, UpdateChange)
+    assert moved.update.modes == ("100644", "100755")
+    assert moved.update.link == "target"
+    (narrowed,) = shown_changes([Updated(F, old, FileState(b"x\n", 0o600), F / "t")]).changes.values()
+    assert isinstance(narrowed, UpdateChange)
+    assert (narrowed.update.modes, narrowed.update.link) == (None, None)
+
+
+def test_a_long_target_of_a_link_that_moves_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGE_CHARS", 5)
+    link = FileState(b"target", link=True)
+    (moved,) = shown_changes([Updated(F, state("x\n"), state("x\n"), F / "t", link=link)]).changes.values()
+    assert isinstance(moved, UpdateChange)
+    assert moved.update.link == "… 1 more line is not shown\n"

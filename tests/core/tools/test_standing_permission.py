@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from code_core.protocol.policies import (
@@ -12,14 +13,14 @@ from code_core.protocol.policies import (
 from code_core.safety.grants import CommandGrant
 from code_core.safety.rules import RegisteredCommand, RuleDecision
 from code_core.tools import command_files
+from code_core.tools.command_approval import grant_of, granted_outside
 from code_core.tools.command_permission import (
     Permission,
-    grant_of,
 )
 from core.tools.command_desk import NEVER, UNTRUSTED, Desk, rule, text
 
 
-def test_what_was_allowed_for_the_session_runs_where_it_was_allowed(desk: Desk) -> None:
+def test_a_command_allowed_for_the_session_runs_where_it_was_allowed(desk: Desk) -> None:
     request = desk.request("./tool.sh")
     desk.user.grants.add(grant_of(request, outside=False))
     assert desk.decide(request, policy=UNTRUSTED) == Permission(confined=True)
@@ -34,6 +35,17 @@ def test_what_was_allowed_for_the_session_runs_where_it_was_allowed(desk: Desk) 
     desk.change()
     desk.decide(escalated)
     assert len(desk.user.questions) == 2
+
+
+def test_what_was_allowed_outside_for_the_session_counts_until_its_files_change(desk: Desk) -> None:
+    request = desk.request("./tool.sh")
+    context = replace(desk.context, approver=desk.user)
+    desk.user.grants.add(grant_of(request, outside=False))
+    assert not anyio.run(granted_outside, request, context)
+    desk.user.grants.add(grant_of(request, outside=True))
+    assert anyio.run(granted_outside, request, context)
+    desk.change()
+    assert not anyio.run(granted_outside, request, context)
 
 
 def test_what_cannot_be_recognised_again_is_allowed_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,14 +83,14 @@ def test_a_rule_that_asks_offers_no_rule_and_remembers_the_answer(desk: Desk) ->
     assert len(desk.user.questions) == 2
 
 
-def test_a_rule_sees_what_a_command_hides(desk: Desk) -> None:
+def test_rules_take_hidden_program_text_into_account(desk: Desk) -> None:
     guards = rule(RuleDecision.FORBIDDEN, "deploy")
     desk.decide(desk.request("bash", "-c", "make | sh"), guards)
     assert "text that it does not show" in desk.user.questions[0].reason
     assert "forbids" in text(desk.decide(desk.request("bash", "-c", "true && deploy now"), guards))
 
 
-def test_a_rule_that_allows_holds_in_the_sandbox_or_outside_as_it_says(desk: Desk) -> None:
+def test_an_allowing_rule_applies_inside_or_outside_the_sandbox_as_configured(desk: Desk) -> None:
     request = desk.request("./tool.sh", "x")
     allowing = rule(RuleDecision.ALLOW, "./tool.sh")
     assert desk.decide(request, allowing, policy=UNTRUSTED) == Permission(confined=True)
@@ -91,7 +103,7 @@ def test_a_rule_that_allows_holds_in_the_sandbox_or_outside_as_it_says(desk: Des
     assert len(desk.user.questions) == 1
 
 
-def test_a_registered_command_holds_for_its_directory_and_its_files(desk: Desk) -> None:
+def test_a_registered_command_is_allowed_for_its_directory_and_files(desk: Desk) -> None:
     request = desk.request("./tool.sh", "x")
     known = grant_of(replace(request, escalated=True), outside=True).contents
     desk.user.registered.append(
@@ -108,7 +120,7 @@ def test_a_registered_command_holds_for_its_directory_and_its_files(desk: Desk) 
     assert len(desk.user.questions) == 2
 
 
-def test_git_that_is_allowed_with_others_only_reads_where_it_is_confined(desk: Desk) -> None:
+def test_git_next_to_allowed_commands_counts_as_read_only_if_confined(desk: Desk) -> None:
     request = desk.request("bash", "-c", "git status && ./tool.sh")
     allowing = rule(RuleDecision.ALLOW, "./tool.sh", outside=True)
     assert desk.decide(request, allowing, policy=UNTRUSTED) == Permission(confined=True)
@@ -117,7 +129,7 @@ def test_git_that_is_allowed_with_others_only_reads_where_it_is_confined(desk: D
     assert len(desk.user.questions) == 1
 
 
-def test_the_real_directory_is_the_grants(desk: Desk) -> None:
+def test_a_grant_is_for_the_resolved_directory(desk: Desk) -> None:
     (desk.cwd / "link").symlink_to(".")
     request = desk.request("./tool.sh", cwd=desk.cwd / "link")
     desk.user.grants.add(CommandGrant(("./tool.sh",), Path(os.path.realpath(desk.cwd))))

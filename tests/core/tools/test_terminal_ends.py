@@ -21,7 +21,7 @@ from core.tools.terminal_sessions import Make, run, script, unchanged, until
 from core.tools.test_exec_command import running
 
 
-def test_a_killed_command_has_the_code_of_its_signal(tmp_path: Path) -> None:
+def test_a_killed_command_has_the_exit_code_of_its_signal(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await one.wait(10)
         assert one.end is not None
@@ -31,7 +31,7 @@ def test_a_killed_command_has_the_code_of_its_signal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_stop_ends_the_command_and_says_so(tmp_path: Path, tty: bool) -> None:
+def test_a_stop_ends_the_command_and_is_reported(tmp_path: Path, tty: bool) -> None:
     async def body(one: TerminalSession) -> None:
         await until(one, "ready")
         await one.wait(0.05)
@@ -45,7 +45,7 @@ def test_a_stop_ends_the_command_and_says_so(tmp_path: Path, tty: bool) -> None:
     run(script("echo ready; exec sleep 60", tmp_path, tty=tty), body)
 
 
-def test_a_program_may_tidy_up_when_its_terminal_closes(tmp_path: Path) -> None:
+def test_a_program_can_clean_up_when_its_terminal_closes(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await until(one, "ready")
         one.stop()
@@ -59,7 +59,7 @@ def test_a_program_may_tidy_up_when_its_terminal_closes(tmp_path: Path) -> None:
     )
 
 
-def test_a_background_job_may_tidy_up_when_its_terminal_closes(tmp_path: Path) -> None:
+def test_a_background_job_can_clean_up_when_its_terminal_closes(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await until(one, "ready")
         one.stop()
@@ -72,7 +72,7 @@ def test_a_background_job_may_tidy_up_when_its_terminal_closes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_what_ignores_every_wish_is_killed(
+def test_a_command_that_ignores_signals_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tty: bool
 ) -> None:
     monkeypatch.setattr(module, "TERMINATE_SECONDS", 0.2)
@@ -91,7 +91,7 @@ def test_what_ignores_every_wish_is_killed(
     run(script(stubborn, tmp_path, tty=tty), body)
 
 
-def test_what_it_left_in_the_background_ends_with_it(tmp_path: Path) -> None:
+def test_background_processes_end_with_the_command(tmp_path: Path) -> None:
     mark = f"20{os.getpid()}"
 
     async def body(one: TerminalSession) -> None:
@@ -105,7 +105,7 @@ def test_what_it_left_in_the_background_ends_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_cancelled_command_leaves_nothing(tmp_path: Path, tty: bool) -> None:
+def test_a_cancelled_command_leaves_no_processes(tmp_path: Path, tty: bool) -> None:
     mark = f"30{os.getpid()}{'1' if tty else '2'}"
 
     async def body(one: TerminalSession) -> None:
@@ -117,7 +117,7 @@ def test_a_cancelled_command_leaves_nothing(tmp_path: Path, tty: bool) -> None:
     assert one.stopped
 
 
-def test_an_output_that_somebody_else_holds_is_not_waited_for(
+def test_an_output_held_open_by_another_process_is_not_awaited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DRAIN_SECONDS", 0.2)
@@ -141,7 +141,7 @@ def test_an_output_that_somebody_else_holds_is_not_waited_for(
     os.close(held[0])
 
 
-def test_the_guardian_learns_of_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guardian_is_told_about_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over: list[subprocess.Popen[bytes]] = []
     monkeypatch.setattr(module, "ended", over.append)
 
@@ -191,7 +191,7 @@ def test_a_confined_command_is_started_by_its_sandbox(tmp_path: Path, started: l
 
 @pytest.mark.usefixtures("started")
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_confined_command_that_ignores_every_wish_is_killed(
+def test_a_confined_command_that_ignores_signals_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tty: bool
 ) -> None:
     monkeypatch.setattr(module, "TERMINATE_SECONDS", 0.2)

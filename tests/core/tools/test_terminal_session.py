@@ -23,7 +23,7 @@ def open_files() -> set[Path]:
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_a_command_ends_with_its_code_and_all_that_it_printed(tmp_path: Path, tty: bool) -> None:
+def test_a_command_ends_with_its_exit_code_and_complete_output(tmp_path: Path, tty: bool) -> None:
     async def body(one: TerminalSession) -> None:
         await one.wait(10)
         assert one.end is not None
@@ -48,7 +48,7 @@ def test_a_command_ends_with_its_code_and_all_that_it_printed(tmp_path: Path, tt
     ("argv", "cwd"), [(("no-such-program",), None), (("true",), Path("/no/such/directory"))]
 )
 @pytest.mark.parametrize("tty", [True, False])
-def test_what_cannot_start_is_an_error_and_an_end(
+def test_a_command_that_cannot_start_is_an_error_and_an_end(
     tmp_path: Path, argv: tuple[str, ...], cwd: Path | None, tty: bool
 ) -> None:
     async def main() -> TerminalSession:
@@ -66,7 +66,7 @@ def test_what_cannot_start_is_an_error_and_an_end(
     assert sorted(Path("/dev/fd").iterdir()) == before
 
 
-def test_the_whole_output_is_on_disk_when_it_has_ended(tmp_path: Path) -> None:
+def test_the_complete_output_is_on_disk_after_the_end(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await one.wait(10)
         assert (tmp_path / "whole").read_text() == "".join(f"{number}\n" for number in range(1, 1001))
@@ -75,7 +75,7 @@ def test_the_whole_output_is_on_disk_when_it_has_ended(tmp_path: Path) -> None:
     run(script("seq 1000", tmp_path, limit=100), body)
 
 
-def test_old_output_that_nobody_read_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_unread_output_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RING", 10)
 
     async def body(one: TerminalSession) -> None:
@@ -94,7 +94,7 @@ def test_a_command_has_its_environment(tmp_path: Path) -> None:
     run(script("echo $HOME", tmp_path), body)
 
 
-def test_what_is_left_when_it_has_ended_is_read(tmp_path: Path) -> None:
+def test_remaining_output_is_read_after_the_end(tmp_path: Path) -> None:
     async def slowly(_chunk: bytes) -> None:
         await anyio.sleep(0.2)
 
@@ -107,7 +107,7 @@ def test_what_is_left_when_it_has_ended_is_read(tmp_path: Path) -> None:
     run(script("until [ -e go ]; do sleep 0.01; done; head -c 100000 /dev/zero", tmp_path), body)
 
 
-def test_a_flood_leaves_others_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_lets_other_tasks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "READ_SIZE", 1)  # slower than the command, so that there is always more
 
     async def body(one: TerminalSession) -> None:
@@ -118,7 +118,7 @@ def test_a_flood_leaves_others_their_turn(tmp_path: Path, monkeypatch: pytest.Mo
     run(session(tmp_path, "yes"), body)
 
 
-def test_half_a_character_waits_for_the_rest(tmp_path: Path) -> None:
+def test_an_incomplete_character_is_held_back(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         assert await until(one, "a") == "a"
         (tmp_path / "go").touch()
@@ -132,7 +132,7 @@ def test_half_a_character_waits_for_the_rest(tmp_path: Path) -> None:
     run(script("; ".join(steps), tmp_path), body)
 
 
-def test_chunks_are_passed_on_while_somebody_waits(tmp_path: Path) -> None:
+def test_chunks_are_passed_on_while_a_call_waits(tmp_path: Path) -> None:
     chunks: list[bytes] = []
 
     async def on_chunk(chunk: bytes) -> None:
@@ -151,7 +151,7 @@ def test_chunks_are_passed_on_while_somebody_waits(tmp_path: Path) -> None:
     assert b"got two" not in b"".join(chunks)
 
 
-def test_an_error_of_who_listens_is_not_lost(tmp_path: Path) -> None:
+def test_an_exception_in_the_callback_is_not_lost(tmp_path: Path) -> None:
     async def fail(_chunk: bytes) -> None:
         raise RuntimeError("nobody listens")
 
@@ -178,7 +178,7 @@ def test_without_a_terminal_there_is_no_input(tmp_path: Path) -> None:
     run(script("exec sleep 60", tmp_path), writing)
 
 
-def test_a_program_that_does_not_read_takes_what_fits(
+def test_a_program_that_does_not_read_accepts_only_what_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_WRITE", 0.3)
@@ -193,7 +193,7 @@ def test_a_program_that_does_not_read_takes_what_fits(
     run(script("stty raw -echo; echo ready; exec sleep 60", tmp_path, tty=True), body)
 
 
-def test_a_program_that_reads_slowly_gets_all(tmp_path: Path) -> None:
+def test_a_slow_reader_gets_all_input(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await until(one, "ready")
         assert await one.write(b"x" * 50_000) == 50_000
@@ -206,5 +206,5 @@ def test_a_program_that_reads_slowly_gets_all(tmp_path: Path) -> None:
     ("value", "seconds"),
     [(None, 0.5), (math.nan, 0.5), (700.0, 0.7), (1.0, 0.1), (10**9, 2.0), (-math.inf, 0.1)],
 )
-def test_a_wait_that_a_model_chose_is_bounded(value: float | None, seconds: float) -> None:
+def test_waits_chosen_by_a_model_are_limited(value: float | None, seconds: float) -> None:
     assert bounded(value, 500, 100, 2_000) == seconds

@@ -69,7 +69,7 @@ async def start(terminals: Terminals, *command: str, **more: Any) -> Any:
     return session
 
 
-def test_numbers_are_given_once(emitted: Emitted) -> None:
+def test_numbers_are_unique(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         first = await start(terminals)
         terminals.forget(first)
@@ -80,7 +80,7 @@ def test_numbers_are_given_once(emitted: Emitted) -> None:
     serve(body, emitted)
 
 
-def test_what_runs_is_listed_the_oldest_first(emitted: Emitted) -> None:
+def test_running_commands_are_listed_oldest_first(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         await start(terminals, "sleep", "1", tty=True)
         ended = await start(terminals)
@@ -101,7 +101,7 @@ def test_what_runs_is_listed_the_oldest_first(emitted: Emitted) -> None:
     serve(body, emitted)
 
 
-def test_the_oldest_that_ended_makes_room(emitted: Emitted) -> None:
+def test_the_oldest_ended_command_makes_room(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         sessions = [await start(terminals) for _ in range(MOST)]
         with pytest.raises(TooManyTerminals, match="64 commands are running"):
@@ -115,7 +115,7 @@ def test_the_oldest_that_ended_makes_room(emitted: Emitted) -> None:
     serve(body, emitted)
 
 
-def test_what_does_not_start_is_forgotten(emitted: Emitted) -> None:
+def test_a_command_that_does_not_start_is_forgotten(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         session: Any = Failing(terminals.new_id())
         with pytest.raises(FileNotFoundError):
@@ -125,7 +125,7 @@ def test_what_does_not_start_is_forgotten(emitted: Emitted) -> None:
     serve(body, emitted)
 
 
-def test_outside_of_a_conversation_nothing_starts() -> None:
+def test_outside_a_conversation_nothing_starts() -> None:
     session: Any = Running(1)
     terminals = Terminals()
     with pytest.raises(RuntimeError, match="the conversation is not open"):
@@ -134,7 +134,7 @@ def test_outside_of_a_conversation_nothing_starts() -> None:
     anyio.run(terminals.outlive, session)  # nobody to report to
 
 
-def test_one_that_outlives_its_call_is_reported_until_its_end(emitted: Emitted) -> None:
+def test_a_command_that_outlives_its_call_is_reported_until_its_end(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         session = await start(terminals, "bash", "-lc", "serve")
         other = await start(terminals)
@@ -159,7 +159,7 @@ def test_one_that_outlives_its_call_is_reported_until_its_end(emitted: Emitted) 
     serve(body, emitted)
 
 
-def test_the_end_is_reported_even_when_all_is_cancelled() -> None:
+def test_the_end_is_reported_even_on_cancellation() -> None:
     seen: list[str] = []
 
     async def slowly(msg: EventMsg) -> None:
@@ -176,7 +176,7 @@ def test_the_end_is_reported_even_when_all_is_cancelled() -> None:
     assert seen == ["terminals_changed", "terminal_ended", "terminals_changed"]
 
 
-def test_one_whose_end_is_not_known_is_not_reported(emitted: Emitted) -> None:
+def test_a_command_without_a_known_end_is_not_reported(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         session = await start(terminals)
         await terminals.outlive(session)
@@ -187,7 +187,7 @@ def test_one_whose_end_is_not_known_is_not_reported(emitted: Emitted) -> None:
     assert emitted.kinds == ["terminals_changed"]
 
 
-def test_one_or_all_are_stopped(emitted: Emitted) -> None:
+def test_one_command_or_all_can_be_stopped(emitted: Emitted) -> None:
     async def body(terminals: Terminals) -> None:
         assert not terminals.stop()
         first, second, third = [await start(terminals) for _ in range(3)]

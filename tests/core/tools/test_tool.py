@@ -19,13 +19,11 @@ from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned, refusal
         ("a" * 101, "a" * 100 + ".txt"),
     ],
 )
-def test_an_output_has_a_file_whatever_the_model_calls_it(
-    call_id: str, name: str, tool_context: ToolContext
-) -> None:
+def test_an_output_has_a_file_for_any_call_id(call_id: str, name: str, tool_context: ToolContext) -> None:
     assert tool_context.output_file(call_id) == Path(tool_context.outputs / name)
 
 
-def test_an_answer_is_a_permission_a_refusal_or_the_end() -> None:
+def test_an_answer_is_an_approval_a_rejection_or_the_end_of_the_turn() -> None:
     for decision in (
         ReviewDecision.APPROVED,
         ReviewDecision.APPROVED_FOR_SESSION,

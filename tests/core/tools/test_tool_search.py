@@ -94,7 +94,7 @@ def test_the_beginning_of_a_name_counts_more_than_a_word_of_a_description(tool_c
     assert found(one, "merge", tool_context) == ["z__merger", "a__join"]
 
 
-def test_equal_matches_come_in_the_order_of_their_names(tool_context: ToolContext) -> None:
+def test_equal_matches_are_sorted_by_name(tool_context: ToolContext) -> None:
     one = search(Remote("b__x", "Merge."), Remote("a__x", "Merge."))
     assert found(one, "merge", tool_context) == ["a__x", "b__x"]
 
@@ -127,12 +127,12 @@ def test_tools_of_every_kind_can_be_found(tool_context: ToolContext) -> None:
         Plain(WebSearchSpec("s" * 12)),
     ],
 )
-def test_tools_of_every_kind_take_their_share(tool: Remote) -> None:
+def test_tools_of_every_kind_count_towards_the_share(tool: Remote) -> None:
     assert not deferred([tool], 1, 3)
     assert deferred([tool], 0.99, 3)
 
 
-def test_without_a_match_the_servers_are_named(tool_context: ToolContext) -> None:
+def test_without_a_match_the_servers_are_listed(tool_context: ToolContext) -> None:
     one = search(*many(3), Remote("read_mcp_resource", ""))
     call = FunctionCall(name="search_tools", arguments='{"query": "zzz"}', call_id="c")
     output = anyio.run(one.call, call, tool_context)
@@ -143,12 +143,12 @@ def test_without_a_match_the_servers_are_named(tool_context: ToolContext) -> Non
 
 
 @pytest.mark.parametrize("arguments", ["{}", '{"query": 5}', '{"query": "x", "limit": 0}', "nonsense"])
-def test_wrong_arguments_are_answered(arguments: str, tool_context: ToolContext) -> None:
+def test_invalid_arguments_are_answered(arguments: str, tool_context: ToolContext) -> None:
     call = FunctionCall(name="search_tools", arguments=arguments, call_id="c")
     assert not anyio.run(search(*many(3)).call, call, tool_context).success
 
 
-def test_the_share_of_the_window_decides() -> None:
+def test_the_share_of_the_window_determines_whether_tools_are_searched() -> None:
     tools = many(10)
     size = sum(len(tool.name) + len(tool.spec().description) + len(json.dumps(SCHEMA)) for tool in tools)
     assert not deferred(tools, 1, size // 4 + 1)

@@ -29,7 +29,7 @@ def kept(tmp_path: Path) -> list[bytes]:
     return sorted(file.read_bytes() for file in (tmp_path / "conversation/turn").iterdir())
 
 
-def test_versions_are_private_files_as_long_as_they_are_needed(changes: TurnChanges, tmp_path: Path) -> None:
+def test_versions_are_private_files_while_they_are_needed(changes: TurnChanges, tmp_path: Path) -> None:
     changes.add([Updated(ROOT / "a", FileState(b"1\n"), FileState(b"2\n"))])
     assert kept(tmp_path) == [b"1\n", b"2\n"]
     changes.add(
@@ -64,7 +64,7 @@ def test_an_executable_file_stays_one_in_the_diff(changes: TurnChanges) -> None:
     assert "new file mode 100644\n" in changes.diff()
 
 
-def test_what_a_crash_left_is_removed(changes: TurnChanges, tmp_path: Path) -> None:
+def test_files_left_by_a_crash_are_removed(changes: TurnChanges, tmp_path: Path) -> None:
     folder = tmp_path / "conversation/turn"
     folder.mkdir(parents=True)
     (folder / "old").write_text("old")
@@ -84,7 +84,7 @@ def test_only_hashes_stay_in_memory(changes: TurnChanges) -> None:
         tracemalloc.stop()
 
 
-def test_diffs_are_shown_as_long_as_they_fit(changes: TurnChanges, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diffs_are_shown_if_they_fit(changes: TurnChanges, monkeypatch: pytest.MonkeyPatch) -> None:
     changes.add([Added(ROOT / "a", FileState(b"1\n"))])
     first = changes.diff()
     changes.add([Added(ROOT / "b", FileState(b"2\n"))])
@@ -115,7 +115,7 @@ def test_a_large_file_with_a_small_change_is_shown(changes: TurnChanges) -> None
     )
 
 
-def test_all_diffs_together_are_bounded(changes: TurnChanges, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_total_length_of_diffs_is_limited(changes: TurnChanges, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn_changes, "MAX_DIFF_CHARS", 400)
     changes.add([Added(ROOT / f"{number}", FileState(b"x\n")) for number in range(5)])
     diff = changes.diff()
@@ -126,7 +126,7 @@ def test_all_diffs_together_are_bounded(changes: TurnChanges, monkeypatch: pytes
     )
 
 
-def test_a_change_too_large_to_be_compared_is_a_notice(
+def test_a_change_too_large_to_compare_becomes_a_notice(
     changes: TurnChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(git_format, "MAX_COMPARED_BYTES", 100)
@@ -204,7 +204,8 @@ def test_git_applies_the_diff_of_a_turn_from_the_root(
     git(root, "init", "-q")
     git(root, "add", ".")
     git(root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
-    context = replace(tool_context, cwd=root / "sub", changes=TurnChanges(root, tmp_path / "turn"))
+    changes = TurnChanges(root, tmp_path / "turn")
+    context = replace(tool_context, cwd=root / "sub", changes=lambda: changes)
     patch = """*** Begin Patch
 *** Update File: ../run.sh
 *** Move to: bin/run.sh

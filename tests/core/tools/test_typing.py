@@ -24,7 +24,7 @@ from core.tools.terminal_calls import Calls, begins, ends, parts, run, typed
 pytestmark = pytest.mark.usefixtures("short_waits")
 
 
-def test_an_unknown_session_is_answered_with_those_that_run(desk: Desk) -> None:
+def test_an_unknown_session_is_answered_with_the_running_ones(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         assert (await calls.write(7)).text.endswith("never existed. Running: none")
         await calls.exec("sleep 60", yield_time_ms=1)
@@ -39,7 +39,7 @@ def test_an_unknown_session_is_answered_with_those_that_run(desk: Desk) -> None:
     run(desk, body)
 
 
-def test_a_command_without_a_terminal_only_takes_the_interrupt_key(desk: Desk) -> None:
+def test_a_command_without_a_terminal_accepts_only_the_interrupt_key(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         await calls.start("echo ready; sleep 60", yield_time_ms=1)
         output = await calls.write(1, "x")
@@ -52,7 +52,7 @@ def test_a_command_without_a_terminal_only_takes_the_interrupt_key(desk: Desk) -
     run(desk, body)
 
 
-def test_what_is_typed_is_shown_and_read(desk: Desk, emitted: Emitted) -> None:
+def test_typed_text_is_shown_and_read(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         await calls.start("stty -echo; echo ready; while read x; do echo got $x; done", tty=True)
         output = await calls.write(1, "é one\n", call_id="typing")
@@ -68,7 +68,7 @@ def test_what_is_typed_is_shown_and_read(desk: Desk, emitted: Emitted) -> None:
     assert typed(emitted, "later") == b"got two\r\n"
 
 
-def test_what_does_not_fit_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_does_not_fit_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("code_core.tools.terminal_session.LONGEST_WRITE", 0.2)
 
     async def body(calls: Calls) -> None:
@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatc
     run(desk, body)
 
 
-def test_what_ended_before_it_was_typed_to_says_so(desk: Desk) -> None:
+def test_a_command_that_ended_before_typing_is_reported(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         await calls.exec("sleep 0.3; exit 4", tty=True, yield_time_ms=1)
         session = calls.terminals.find(1)
@@ -96,7 +96,7 @@ def test_what_ended_before_it_was_typed_to_says_so(desk: Desk) -> None:
     run(desk, body)
 
 
-def test_an_end_that_is_read_needs_no_note(desk: Desk, emitted: Emitted) -> None:
+def test_an_end_that_was_read_needs_no_note(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         await calls.exec("sleep 0.3; exit 4", tty=True, yield_time_ms=1)
         output = await calls.write(1, "", call_id="last", yield_time_ms=10_000)
@@ -108,7 +108,7 @@ def test_an_end_that_is_read_needs_no_note(desk: Desk, emitted: Emitted) -> None
     assert (end.exit_code, end.session_id) == (4, None)
 
 
-def test_an_interrupt_while_typing_leaves_the_session(desk: Desk, emitted: Emitted) -> None:
+def test_an_interrupt_while_typing_keeps_the_session(desk: Desk, emitted: Emitted) -> None:
     async def body(calls: Calls) -> None:
         await calls.start("stty -echo; echo ready; cat", tty=True)
         with anyio.CancelScope() as scope:
@@ -148,7 +148,7 @@ def with_rights(calls: Calls, policy: Any) -> None:
         (None, DangerFullAccess(), AskForApproval.UNTRUSTED, ", which runs outside the sandbox"),
     ],
 )
-def test_typing_needs_the_rights_of_the_turn(
+def test_typing_requires_the_turns_permissions(
     desk: Desk, started: Any, now: Any, policy: AskForApproval, reason: str | None
 ) -> None:
     async def body(calls: Calls) -> None:
@@ -176,7 +176,7 @@ def test_typing_needs_the_rights_of_the_turn(
     run(desk, body)
 
 
-def test_where_nobody_may_be_asked_typing_is_rejected(desk: Desk) -> None:
+def test_under_never_typing_is_rejected(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
         await calls.start("stty -echo; echo ready; cat", tty=True)
         calls.context = replace(

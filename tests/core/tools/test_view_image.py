@@ -30,7 +30,7 @@ def test_the_model_gets_the_image(tool_context: ToolContext) -> None:
     assert url.startswith("data:image/png;base64,")
 
 
-def test_an_image_that_changes_is_another_one(tool_context: ToolContext) -> None:
+def test_a_changed_image_has_another_fingerprint(tool_context: ToolContext) -> None:
     (tool_context.cwd / "a.png").write_bytes(png())
     before = look(tool_context, "a.png")
     assert look(tool_context, "./a.png").fingerprint == before.fingerprint
@@ -38,7 +38,7 @@ def test_an_image_that_changes_is_another_one(tool_context: ToolContext) -> None
     assert look(tool_context, "a.png").fingerprint != before.fingerprint
 
 
-def test_an_invalid_image_is_an_answer(tool_context: ToolContext) -> None:
+def test_an_invalid_image_is_answered(tool_context: ToolContext) -> None:
     (tool_context.cwd / "text.png").write_text("not an image")
     os.mkfifo(tool_context.cwd / "pipe")
     for path, problem in [
@@ -67,7 +67,7 @@ def test_an_invalid_image_is_an_answer(tool_context: ToolContext) -> None:
         ),
     ],
 )
-def test_settings_choose_the_tools(
+def test_the_settings_determine_the_tools(
     tmp_path: Path, table: str, image: bool, search: WebSearchSpec | None
 ) -> None:
     (tmp_path / "config.toml").write_text(f"[tools]\n{table}\n")

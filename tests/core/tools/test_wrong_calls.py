@@ -53,12 +53,14 @@ NOTHING = FunctionCall(name="x", arguments="{}", call_id="c1")
         ),
     ],
 )
-def test_a_wrong_call_is_answered(tool: Tool, call: ToolCall, answer: str, tool_context: ToolContext) -> None:
+def test_an_invalid_call_is_answered(
+    tool: Tool, call: ToolCall, answer: str, tool_context: ToolContext
+) -> None:
     output = anyio.run(tool.call, call, tool_context)
     assert (output.success, output.text) == (False, answer)
 
 
-def test_a_plan_is_an_event(tool_context: ToolContext, emitted: object) -> None:
+def test_a_plan_is_emitted_as_an_event(tool_context: ToolContext, emitted: object) -> None:
     arguments = '{"name": "N", "explanation": "why", "plan": [{"step": "look", "status": "pending"}]}'
     call = FunctionCall(name="update_plan", arguments=arguments, call_id="c1")
     output = anyio.run(UpdatePlan().call, call, tool_context)

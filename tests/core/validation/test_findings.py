@@ -32,7 +32,7 @@ FILES = ["a.py", "src/b.ts", "sub/a.py", "Dockerfile", "s.sh"]
         ("error in s.sh at line 3", "s.sh", "error in s.sh at line 3"),
     ],
 )
-def test_lines_of_checkers(line: str, file: str, message: str) -> None:
+def test_the_output_lines_of_checkers_are_parsed(line: str, file: str, message: str) -> None:
     assert read_lines("tool", line, FILES, "/stage") == [Issue("tool", file, message)]
 
 
@@ -53,7 +53,7 @@ def test_lines_about_unchanged_files_are_not_issues(line: str) -> None:
     assert read_lines("tool", line, FILES, "/stage") == []
 
 
-def test_files_that_a_formatter_names_are_not_formatted() -> None:
+def test_files_listed_by_a_formatter_are_reported_as_unformatted() -> None:
     text = (
         "Checking formatting...\n[warn] a.py\n./s.sh\n/stage/sub/a.py\n[warn] Code style issues in 2 files.\n"
     )
@@ -64,18 +64,18 @@ def test_files_that_a_formatter_names_are_not_formatted() -> None:
     }
 
 
-def test_much_text_about_many_files_is_read_in_a_moment() -> None:
+def test_long_output_about_many_files_is_parsed_quickly() -> None:
     files = [f"{'d/' * 50}{number}.py" for number in range(500)]
     assert read_lines("tool", f"{'d/' * 60}x.py:1: text\n" * 20_000, files, "/stage") == []
 
 
-def test_one_tool_says_a_bounded_number_of_bounded_lines() -> None:
+def test_the_number_and_length_of_reported_lines_are_limited() -> None:
     issues = read_lines("tool", f"a.py:1: {'x' * 100_000}\n" * 100, FILES, "/stage")
     assert len(issues) == MOST_LINES
     assert all(len(issue.message) < 500 for issue in issues)
 
 
-def test_the_json_of_eslint() -> None:
+def test_the_json_of_eslint_is_parsed() -> None:
     messages = [
         {"ruleId": "no-undef", "line": 1, "column": 2, "message": "'x' is not defined."},
         {"ruleId": None, "line": 3, "column": 1, "message": "Parsing error"},
@@ -90,7 +90,7 @@ def test_the_json_of_eslint() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[{"path": 1}]', "[" * 100_000, '{"a": 1}'])
-def test_what_is_not_eslints_json_is_an_error(text: str) -> None:
+def test_invalid_json_from_eslint_is_an_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own are among them
         read_eslint("eslint", text, FILES, "/stage")
 

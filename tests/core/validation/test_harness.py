@@ -63,7 +63,7 @@ def base(tmp_path: Path) -> Iterator[Path]:
     assert list((tmp_path / "place").glob("*")) == []
 
 
-def test_real_checkers_find_what_is_wrong_in_the_new_files(work: Path) -> None:
+def test_real_checkers_find_problems_in_the_new_files(work: Path) -> None:
     (work / "old.sh").write_text("echo $unquoted\n")
     report = run(
         work,
@@ -103,7 +103,9 @@ def test_checkers_see_the_settings_of_the_workspace(work: Path) -> None:
     assert found(run(work, settings, *edits)) == {("ruff", "sub/a.py")}
 
 
-def test_names_are_given_from_the_working_directory_and_settings_from_the_repository(work: Path) -> None:
+def test_paths_are_relative_to_the_working_directory_and_settings_come_from_the_repository(
+    work: Path,
+) -> None:
     (work / "sub").mkdir()
     (work / "ruff.toml").write_text('lint.select = ["F401"]\n')
     report = run(work / "sub", added(work / "sub/a.py", "import os\n"), added(work / "b.py", "import os\n"))
@@ -111,7 +113,7 @@ def test_names_are_given_from_the_working_directory_and_settings_from_the_reposi
 
 
 @pytest.mark.parametrize("name", ["-rf.py", "with space.py", "a'b.py", "\u00e9\U0001f600.py"])
-def test_odd_names_are_checked(work: Path, name: str) -> None:
+def test_files_with_unusual_names_are_checked(work: Path, name: str) -> None:
     only = ValidationSwitches(allowed=frozenset({"python"}))
     assert found(run(work, added(work / name, "x = (\n"), switches=only)) == {("python", name)}
 
@@ -124,7 +126,7 @@ def test_files_outside_are_not_checked(work: Path, tmp_path: Path) -> None:
     ("name", "text"),
     [("a.toml", "a" + ".a" * 500_000 + "=1"), ("a.yaml", "{a: " * 200_000), ("a.yaml", "[" * 1_000_000)],
 )
-def test_a_text_that_takes_a_parser_very_long_is_given_up(work: Path, name: str, text: str) -> None:
+def test_a_text_that_takes_too_long_to_parse_is_abandoned(work: Path, name: str, text: str) -> None:
     report = run(work, added(work / name, text), switches=ValidationSwitches(seconds=1.0))
     assert report is not None
     assert report.checks == (f"{name[2:]}: did not end within 1 s",)
@@ -135,14 +137,14 @@ def test_a_text_that_takes_a_parser_very_long_is_given_up(work: Path, name: str,
     ["(" * 100_000, "-" * 100_000 + "1", "a" + ".b" * 100_000, "\0", "\\x", "'\\d'", "x = 1" + " + 1" * 100_000,
      "lambda: " * 50_000, "\udcff", "if 1:\n" + "".join(" " * n + "if 1:\n" for n in range(1, 300))],
 )  # fmt: skip
-def test_hostile_python_ends_with_an_answer(work: Path, source: str) -> None:
+def test_hostile_python_gets_a_result(work: Path, source: str) -> None:
     only = ValidationSwitches(allowed=frozenset({"python"}))
     report = run(work, added(work / "a.py", source), switches=only)
     assert report is not None
     assert len(report.checks) == 1
 
 
-def test_a_slow_checker_is_ended_and_the_others_are_heard(work: Path, tmp_path: Path) -> None:
+def test_a_slow_checker_is_ended_and_the_others_report(work: Path, tmp_path: Path) -> None:
     path = program(tmp_path / "bin", "shellcheck", "sleep 300 & sleep 300")
     switches = ValidationSwitches(seconds=4.0)
     report = run(
@@ -153,7 +155,7 @@ def test_a_slow_checker_is_ended_and_the_others_are_heard(work: Path, tmp_path: 
     assert (found(report), report.failed) == ({("python", "a.py")}, True)
 
 
-def test_all_checkers_together_have_a_limit_too(
+def test_all_checkers_together_have_a_time_limit(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness, "MOST_SECONDS", 4.0)
@@ -164,7 +166,7 @@ def test_all_checkers_together_have_a_limit_too(
     assert report.checks[1] == "shellcheck: the checks did not end within 4 s"
 
 
-def test_what_a_killed_process_left_is_deleted_after_a_day(work: Path, tmp_path: Path) -> None:
+def test_copies_left_by_a_killed_process_are_deleted_after_a_day(work: Path, tmp_path: Path) -> None:
     old = tmp_path / "place/old/work"
     old.mkdir(parents=True)
     os.utime(old.parent, (0, 0))
@@ -179,7 +181,7 @@ def test_a_checker_that_fails_is_reported_in_one_line(work: Path, tmp_path: Path
     assert report.checks == ("shellcheck: exit code 3: more",)
 
 
-def test_checkers_are_confined_and_know_no_secret(work: Path, tmp_path: Path) -> None:
+def test_checkers_are_confined_and_get_no_secrets(work: Path, tmp_path: Path) -> None:
     if detect().sandbox is None:
         pytest.skip(f"no sandbox here: {detect()}")
     outside = tmp_path / "outside"
@@ -197,7 +199,7 @@ def test_checkers_are_confined_and_know_no_secret(work: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("inside", "runs_code", "runs"), [(0, 0, 1), (1, 0, 0), (0, 1, 0)])
-def test_without_a_sandbox_nothing_of_the_workspace_runs(
+def test_without_a_sandbox_no_program_in_the_workspace_runs(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: int, runs_code: int, runs: int
 ) -> None:
     monkeypatch.setattr(harness, "detect", lambda: NOTHING)
@@ -211,7 +213,7 @@ def test_without_a_sandbox_nothing_of_the_workspace_runs(
     assert (report is not None) == bool(runs)
 
 
-def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
+def test_without_a_sandbox_a_link_in_the_workspace_cannot_run_a_patched_file(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness, "detect", lambda: NOTHING)
@@ -233,7 +235,7 @@ def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
     assert not ran.exists()
 
 
-def test_without_room_for_a_copy_nothing_is_checked_and_a_line_reports_it(work: Path, tmp_path: Path) -> None:
+def test_a_full_disk_prevents_the_checks_with_one_line(work: Path, tmp_path: Path) -> None:
     (tmp_path / "place").write_text("no folder")
     report = run(work, added(work / "a.json", "{"))
     assert report is not None
@@ -250,7 +252,7 @@ def test_json_that_may_have_comments_is_not_checked(work: Path, name: str, check
     assert (run(work, added(work / name, "// why\n{}\n")) is not None) == checked
 
 
-def test_a_checker_of_projects_sees_the_project_with_the_patch(
+def test_a_project_checker_sees_the_patched_project(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (work / "lib").mkdir()
@@ -295,7 +297,7 @@ def test_a_project_that_is_too_large_is_left_out_and_reported(
 
 
 @pytest.mark.parametrize("shape", ["deep", "wide"])
-def test_a_tree_of_many_directories_is_left_out_soon(work: Path, tmp_path: Path, shape: str) -> None:
+def test_a_tree_with_many_directories_is_left_out_quickly(work: Path, tmp_path: Path, shape: str) -> None:
     (work / "mypy.ini").write_text("")
     here = work
     for number in range(1200):  # more than Python recurses

@@ -38,7 +38,7 @@ def test_a_link_in_place_of_the_folder_for_copies_is_an_error(work: Path, tmp_pa
     assert [issue.file for issue in report.issues] == ["c.json"]
 
 
-def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(
+def test_a_directory_that_becomes_a_link_while_files_are_written_is_not_followed(
     work: Path, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
@@ -61,7 +61,7 @@ def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(
     assert [path.name for path in outside.rglob("*")] == ["sub"]
 
 
-def test_what_a_folder_of_the_workspace_links_to_is_not_copied(work: Path, tmp_path: Path) -> None:
+def test_targets_of_links_in_the_workspace_are_not_copied(work: Path, tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     (secrets / "ruff.toml").write_text("secret = 1\n")

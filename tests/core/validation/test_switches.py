@@ -17,11 +17,11 @@ from code_core.validation.tools import CHECKERS
         (ValidationSwitches().with_tool("ruff", on=False).with_tool("ruff", on=True), True, False),
     ],
 )
-def test_what_is_on(switches: ValidationSwitches, ruff: bool, shfmt: bool) -> None:
+def test_enabled_checks(switches: ValidationSwitches, ruff: bool, shfmt: bool) -> None:
     assert (switches.on("ruff", "functional"), switches.on("shfmt", "stylistic")) == (ruff, shfmt)
 
 
-def test_every_checker_has_a_name_of_its_own() -> None:
+def test_every_checker_has_a_unique_name() -> None:
     assert len({checker.name for checker in CHECKERS}) == len(CHECKERS)
 
 
@@ -42,5 +42,5 @@ def test_every_checker_has_a_name_of_its_own() -> None:
         ("a.txt", set()),
     ],
 )
-def test_which_checkers_check_a_file(file: str, names: set[str]) -> None:
+def test_checkers_for_a_file(file: str, names: set[str]) -> None:
     assert {checker.name for checker in CHECKERS if checker.checks(file)} == names

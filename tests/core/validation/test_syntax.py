@@ -32,7 +32,7 @@ from code_core.validation.check_syntax import LARGEST_FILE, problem_of
         ("python", "# coding: no-such\n", "1:"),
     ],
 )
-def test_formats(kind: str, text: str, problem: str | None) -> None:
+def test_the_syntax_of_each_format_is_checked(kind: str, text: str, problem: str | None) -> None:
     found = problem_of(kind, text.encode())
     if problem is None:
         assert found is None
@@ -41,11 +41,11 @@ def test_formats(kind: str, text: str, problem: str | None) -> None:
 
 
 @pytest.mark.parametrize("kind", ["json", "toml", "yaml", "python"])
-def test_bytes_that_are_not_unicode_are_a_problem_of_the_file(kind: str) -> None:
+def test_invalid_unicode_is_reported_as_a_problem(kind: str) -> None:
     assert problem_of(kind, b"a = '\xff'\n") is not None
 
 
-def test_what_is_very_long_is_not_checked() -> None:
+def test_very_long_files_are_not_checked() -> None:
     assert problem_of("json", b"[" * (LARGEST_FILE + 1)) is None
 
 
@@ -55,11 +55,11 @@ def test_what_is_very_long_is_not_checked() -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_what_json_writes_is_json(value: object) -> None:
+def test_everything_that_json_writes_is_valid(value: object) -> None:
     assert problem_of("json", json.dumps(value).encode()) is None
 
 
 @given(st.sampled_from(["json", "jsonl", "toml", "yaml"]), st.text(alphabet='[]{}":,=#-&*!\n\t ab1'))
-def test_any_text_has_an_answer(kind: str, text: str) -> None:
+def test_any_text_gets_a_result(kind: str, text: str) -> None:
     found = problem_of(kind, text.encode())
     assert found is None or found.partition(":")[0].isdecimal()

@@ -18,7 +18,7 @@ APPROVING = ["y", "yes", "Y", " YES ", "a", "session", "p", "always"]
         ("e", Explain.NO),
     ],
 )
-def test_a_whole_short_answer_counts(text: str, answer: object) -> None:
+def test_only_complete_short_answers_count(text: str, answer: object) -> None:
     assert Choices(rule=True).parse(text) is answer
 
 
@@ -42,18 +42,18 @@ def test_a_whole_short_answer_counts(text: str, answer: object) -> None:
         "v",
     ],
 )
-def test_everything_else_asks_again(text: str) -> None:
+def test_any_other_answer_causes_the_question_again(text: str) -> None:
     assert Choices(rule=True).parse(text) is None
 
 
-def test_always_needs_a_rule() -> None:
+def test_always_is_offered_only_with_a_rule() -> None:
     assert Choices().parse("p") is None
     assert "always" not in Choices().prompt()
     assert "p always" in Choices(rule=True).prompt()
 
 
 @pytest.mark.parametrize("text", APPROVING)
-def test_nothing_is_approved_unseen(text: str) -> None:
+def test_nothing_is_approved_before_it_was_shown(text: str) -> None:
     choices = Choices(rule=True, unseen=1)
     assert choices.parse(text) is None
     assert choices.parse("v") is Page.NEXT
@@ -62,6 +62,6 @@ def test_nothing_is_approved_unseen(text: str) -> None:
     assert choices.prompt().startswith("1 more line (")
 
 
-def test_yes_and_no() -> None:
+def test_answers_to_yes_or_no_questions() -> None:
     answers = [parse_yes_or_no(text) for text in ("y", "YES ", "n", "No", "", "yes!", "nope", "true")]
     assert answers == [True, True, False, False, None, None, None, None]

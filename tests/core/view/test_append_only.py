@@ -53,12 +53,12 @@ def shown(events: Sequence[EventMsg]) -> str:
         ([*deltas("a"), RESET, TaskStarted(), *deltas("ab")], "aab"),
     ],
 )
-def test_a_retry_adds_only_what_was_not_shown(events: list[EventMsg], text: str) -> None:
+def test_a_retry_adds_only_new_text(events: list[EventMsg], text: str) -> None:
     assert shown(events) == text
 
 
 @given(st.lists(st.text("ab", min_size=1), min_size=1), st.integers(0, 20))
-def test_however_it_is_cut_a_repeated_text_is_shown_once(pieces: list[str], kept: int) -> None:
+def test_a_repeated_text_is_shown_once_however_it_is_split(pieces: list[str], kept: int) -> None:
     whole = "".join(pieces)
     events = [*deltas(whole[:kept]), RESET, *deltas(*pieces), AgentMessage(message=whole)]
     assert shown(events if whole[:kept] else events[1:]) == whole
@@ -84,6 +84,6 @@ def test_reasoning_is_withdrawn_too() -> None:
     ]
 
 
-def test_other_events_pass() -> None:
+def test_other_events_are_not_changed() -> None:
     warning = WarningEvent(message="x")
     assert AppendOnly().events(warning) == [warning]

@@ -30,7 +30,7 @@ def columns_of(row: str) -> int:
 
 
 @given(LINES, st.integers(20, 200))
-def test_no_terminal_wraps_a_row_of_a_question(line: str, columns: int) -> None:
+def test_rows_of_a_question_fit_every_terminal(line: str, columns: int) -> None:
     rows = [*framed([line], "? ", columns)]
     assert all(row.startswith("? ") and columns_of(row) <= columns for row in rows)
     assert (
@@ -40,11 +40,11 @@ def test_no_terminal_wraps_a_row_of_a_question(line: str, columns: int) -> None:
 
 
 @given(LINES, st.integers(20, 200))
-def test_no_terminal_wraps_a_row_of_other_text(line: str, columns: int) -> None:
+def test_rows_of_other_text_fit_every_terminal(line: str, columns: int) -> None:
     assert all(columns_of(row) <= columns for row in wrapped(line, columns).split("\n"))
 
 
 @pytest.mark.parametrize("mark", ["?", "？", "﹖", "⁇", "ʔ", "Ɂ", "Ꭾ", "❓"])  # noqa: RUF001 - they are to look alike
-def test_a_character_that_looks_like_the_mark_counts_as_the_mark(mark: str) -> None:
+def test_a_look_alike_of_the_mark_counts_as_the_mark(mark: str) -> None:
     assert looks_like(f"{mark} Run this command?", "?")
     assert not looks_like(f"a{mark}", "?")

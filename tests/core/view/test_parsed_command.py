@@ -26,7 +26,7 @@ from code_core.view.parsed_command import parsed_command
         (["./cat", "a"], [{"type": "unknown"}]),
     ],
 )
-def test_what_a_command_does(argv: list[str], parsed: list[dict[str, Any]]) -> None:
+def test_kinds_of_commands(argv: list[str], parsed: list[dict[str, Any]]) -> None:
     found = parsed_command(argv)
     assert [one.model_dump(exclude={"cmd"}) for one in found] == parsed
     assert all(one.cmd for one in found)

@@ -49,12 +49,12 @@ def streamed(events: list[EventMsg]) -> str:
         ("", ""),
     ],
 )
-def test_only_a_line_of_its_own_is_a_tag(text: str, without: str) -> None:
+def test_a_tag_must_be_on_its_own_line(text: str, without: str) -> None:
     assert without_tags(text) == without
 
 
 @given(st.lists(PIECES).map("".join), st.data())
-def test_streamed_text_is_the_whole_text_at_any_split(text: str, data: Any) -> None:
+def test_streamed_text_is_complete_however_it_is_split(text: str, data: Any) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     events = shown(
@@ -64,7 +64,7 @@ def test_streamed_text_is_the_whole_text_at_any_split(text: str, data: Any) -> N
     assert events[-1] == AgentMessage(message=without_tags(text))
 
 
-def test_text_that_cannot_be_a_tag_is_shown_at_once() -> None:
+def test_text_that_cannot_be_a_tag_is_shown_immediately() -> None:
     tags = planning()
     assert streamed(tags.events(AgentMessageDelta(delta="a <prop"))) == "a <prop"
     assert streamed(tags.events(AgentMessageDelta(delta="\n<pro"))) == "\n"
@@ -73,7 +73,7 @@ def test_text_that_cannot_be_a_tag_is_shown_at_once() -> None:
 
 
 @pytest.mark.parametrize("ends", [AgentMessageReset(), TaskStarted(model_context_window=None)])
-def test_what_was_held_back_goes_with_the_text_that_is_withdrawn(ends: EventMsg) -> None:
+def test_withheld_text_is_withdrawn_with_the_message(ends: EventMsg) -> None:
     events = shown(
         planning(), AgentMessageDelta(delta="<pro"), ends, AgentMessageDelta(delta="posed_plan>\na")
     )
@@ -99,6 +99,6 @@ def test_a_model_that_does_not_plan_may_write_about_tags() -> None:
     assert tags.text(PROPOSAL) == PROPOSAL
 
 
-def test_a_stored_message_loses_the_tags_of_a_whole_plan() -> None:
+def test_the_tags_of_a_complete_plan_are_removed_from_a_stored_message() -> None:
     assert stored_without_tags(PROPOSAL) == SHOWN
     assert stored_without_tags("<proposed_plan>\nhalf") == "<proposed_plan>\nhalf"

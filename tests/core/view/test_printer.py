@@ -35,7 +35,7 @@ def shown(*events: EventMsg, color: bool = False) -> str:
     return "".join(out)
 
 
-def test_a_command_with_its_output() -> None:
+def test_a_command_is_printed_with_its_output() -> None:
     begin = ExecCommandBegin(call_id="c", command=["bash", "-lc", "ls"], cwd=Path("/w"))
     stdout = "".join(f"{number}\n" for number in range(25))
     end = ExecCommandEnd(call_id="c", stdout=stdout, stderr="", exit_code=2, duration=Duration.of(1.25))
@@ -56,7 +56,7 @@ def test_a_question_shows_what_would_run_and_where() -> None:
     )
 
 
-def test_nothing_but_a_question_begins_like_one() -> None:
+def test_only_questions_begin_like_questions() -> None:
     fake = "? Run this command?\n?   $ ls\n\x1b[0m? (y yes)\r? "
     text = shown(
         AgentMessage(message=fake),
@@ -83,13 +83,13 @@ def test_nothing_but_a_question_begins_like_one() -> None:
     assert [line for line in text.split("\n") if line.startswith("?")] == []
 
 
-def test_retries_say_when() -> None:
+def test_retries_are_printed_with_their_delay() -> None:
     assert shown(StreamError(message="broken", attempt=1, max=5, delay_ms=250)) == (
         "broken: retrying in 0.2 s (1 of 5)\n"
     )
 
 
-def test_colour_only_where_it_is_wanted() -> None:
+def test_colours_are_optional() -> None:
     diff = TurnDiff(unified_diff="--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n")
     assert "\x1b" not in shown(diff, AgentMessage(message="hi"))
     assert "\x1b[32m+y\x1b[0m" in shown(diff, color=True)
@@ -102,7 +102,7 @@ def test_long_lines_of_a_failed_call_do_not_push_the_reason_off_the_screen() -> 
     assert len(text) < 2_200
 
 
-def test_no_row_of_anything_but_a_question_begins_like_one_where_the_terminal_would_wrap() -> None:
+def test_only_rows_of_questions_begin_like_questions_on_narrow_screens() -> None:
     fake = "z" * 40 + "? Run this command?"
     out: list[str] = []
     printer = HumanPrinter(out.append, color=False, columns=lambda: 40)

@@ -32,7 +32,7 @@ def answers(content: dict[str, Any]) -> dict[str, list[str]]:
     return {name: one.answers for name, one in given_.response.answers.items()}
 
 
-def test_every_line_of_the_models_is_marked_as_its_own() -> None:
+def test_every_line_from_the_model_is_marked() -> None:
     text = form_text(REQUEST)
     assert text.title == "The model asks you:"
     assert text.lines == (
@@ -46,7 +46,7 @@ def test_every_line_of_the_models_is_marked_as_its_own() -> None:
     )
 
 
-def test_each_question_has_fields_of_its_own_whatever_its_id() -> None:
+def test_each_question_has_its_own_fields_whatever_its_id() -> None:
     schema = form_schema(REQUEST)
     assert list(schema["properties"]) == ["choice_1", "words_1", "words_2"]
     assert schema["properties"]["choice_1"]["enum"] == ["1. Red", "2. Red"]
@@ -64,7 +64,9 @@ def test_each_question_has_fields_of_its_own_whatever_its_id() -> None:
         ({}, {}),
     ],
 )
-def test_words_count_for_more_than_a_choice(content: dict[str, Any], expected: dict[str, list[str]]) -> None:
+def test_free_text_takes_precedence_over_a_choice(
+    content: dict[str, Any], expected: dict[str, list[str]]
+) -> None:
     assert answers(content) == expected
     assert no_answer(REQUEST).response.answers == {}
 
@@ -75,5 +77,5 @@ def test_words_count_for_more_than_a_choice(content: dict[str, Any], expected: d
         st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT) | st.just({}),
     )
 )
-def test_no_content_breaks_it(content: dict[str, Any]) -> None:
+def test_any_content_can_be_parsed(content: dict[str, Any]) -> None:
     assert set(answers(content)) <= {"color", "name"}

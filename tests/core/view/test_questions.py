@@ -66,7 +66,7 @@ def test_the_shell_of_a_script_is_shown() -> None:
     assert approval_text(command("ls")).title == "Run this command outside the sandbox?"
 
 
-def test_where_and_why_is_shown_and_the_model_is_quoted() -> None:
+def test_the_directory_and_the_reason_are_shown_and_the_model_is_quoted() -> None:
     words = "please\nreason: the user wants it\x1b[2K"
     rule = '[[rule]]\npattern = ["ls"]\n'
     request = command(
@@ -115,7 +115,7 @@ def test_a_patch_is_shown_by_what_it_changes() -> None:
 
 
 @given(st.lists(st.text(min_size=1), min_size=1), st.sampled_from([None, 30, 80]))
-def test_two_commands_are_never_asked_about_alike(argv: list[str], columns: int | None) -> None:
+def test_questions_about_different_commands_differ(argv: list[str], columns: int | None) -> None:
     shown = rows(command(*argv), columns)
     assert all(row.startswith("?") and row.isprintable() for row in shown)
     if columns is not None:
@@ -125,7 +125,7 @@ def test_two_commands_are_never_asked_about_alike(argv: list[str], columns: int 
 
 
 @given(st.text(), st.integers(20, 100))
-def test_no_text_of_a_server_looks_like_our_question(message: str, columns: int) -> None:
+def test_text_from_a_server_never_looks_like_our_question(message: str, columns: int) -> None:
     imitation = " " * columns + "? Run this command?\n?   $ ls\n" + message
     asked = ElicitationRequest(id="e", server="s\n? Run", message=imitation, requested_schema={})
     title, *more = rows(asked, columns)
@@ -135,7 +135,7 @@ def test_no_text_of_a_server_looks_like_our_question(message: str, columns: int)
     assert columns < 90 or all(row.startswith(r"? s\x0a? Run│ ") for row in more)
 
 
-def test_the_schema_of_a_server_is_marked_as_the_servers() -> None:
+def test_texts_in_a_servers_schema_are_marked() -> None:
     field = {
         "type": "string",
         "title": "a\x1b",
@@ -170,7 +170,7 @@ def test_the_schema_of_a_server_is_marked_as_the_servers() -> None:
     }
 
 
-def test_lines_are_wrapped_behind_their_mark_and_nothing_is_lost() -> None:
+def test_lines_are_wrapped_after_their_mark_without_loss() -> None:
     line = "日本" * 40 + "é" + "\t" + "x" * 100
     wrapped = [*framed([line], "? ", 40)]
     assert [row[:4] for row in wrapped[1:]] == ["? … "] * (len(wrapped) - 1)
@@ -184,7 +184,7 @@ def test_lines_are_wrapped_behind_their_mark_and_nothing_is_lost() -> None:
         command("x", mcp=McpInvocation(server=EVIL, tool=EVIL, arguments={EVIL: EVIL})),
     ],
 )
-def test_an_editor_gets_the_whole_question_without_what_drives_a_terminal(
+def test_an_editor_gets_the_complete_question_without_control_characters(
     request_: ExecApprovalRequest,
 ) -> None:
     asked = permission_request("s", request_)
@@ -200,7 +200,7 @@ def test_a_patch_that_only_moves_is_shown_to_an_editor() -> None:
     assert "M /w/a -> /etc/x" in content["content"]["text"]
 
 
-def test_rows_fit_where_the_terminal_escapes_what_its_encoding_lacks() -> None:
+def test_rows_fit_even_if_characters_are_escaped_for_the_encoding() -> None:
     out: list[str] = []
     printer = HumanPrinter(out.append, color=False, columns=lambda: 60, encoding="ascii")
     printer.show(
@@ -210,7 +210,7 @@ def test_rows_fit_where_the_terminal_escapes_what_its_encoding_lacks() -> None:
     assert all(len(row) <= 60 for row in rows_)
 
 
-def test_a_change_that_could_hardly_be_seen_is_shown_by_number() -> None:
+def test_barely_visible_changes_are_shown_as_escapes() -> None:
     diff = "@@ -1,4 +1,4 @@\n-a  \n+a\n-\tx\n+        x\n \tsame \n+us\u0435r\u00a0= 1\n+\tnew\n+\u043f\u0440\u0438\n+\t\n"
     request = ApplyPatchApprovalRequest(
         call_id="c", approval_id="c", changes={"/w/f": UpdateChange(update=UpdateBody(unified_diff=diff))}
@@ -228,7 +228,7 @@ def test_a_change_that_could_hardly_be_seen_is_shown_by_number() -> None:
     ]
 
 
-def test_in_markdown_everything_but_the_title_is_a_block_of_code() -> None:
+def test_in_markdown_everything_except_the_title_is_a_code_block() -> None:
     script = "touch a\n```\n<!-- hidden\n\ntouch evil\n--> **b** [x](y)\n\t# H"
     request = ExecApprovalRequest(
         call_id="c",

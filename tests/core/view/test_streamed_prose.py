@@ -30,7 +30,7 @@ def streamed(*pieces: str, columns: int | None = None) -> str:
     return "".join(out)
 
 
-def test_words_come_as_soon_as_they_are_whole() -> None:
+def test_words_are_printed_as_soon_as_they_are_complete() -> None:
     out: list[str] = []
     prose = StreamedProse(out.append, lambda: 40, "?")
     prose.add("Hel")
@@ -42,14 +42,14 @@ def test_words_come_as_soon_as_they_are_whole() -> None:
     assert "".join(out) == "\nHello there.\n"
 
 
-def test_a_script_without_blanks_comes_at_once() -> None:
+def test_a_script_without_spaces_is_printed_immediately() -> None:
     out: list[str] = []
     prose = StreamedProse(out.append, lambda: 40, "?")
     prose.add("\u6f22" * 10)
     assert "".join(out).count("\u6f22") == 8
 
 
-def test_an_escape_that_is_cut_between_pieces_is_escaped() -> None:
+def test_an_escape_sequence_split_between_pieces_is_escaped() -> None:
     assert streamed("a\x1b", "[2Jb") == "\na\\x1b[2Jb\n"
     assert streamed("a\x1b[3", "1mb\x1b[0m") == "\nab\n"
     assert streamed("a\r", "\nb") == "\na\nb\n"
@@ -66,7 +66,7 @@ def test_rows_are_broken_between_words_and_never_begin_like_a_question() -> None
 
 @settings(deadline=None)
 @given(PIECES, st.integers(20, 50))
-def test_nothing_drives_the_terminal_or_begins_a_row_like_a_question(pieces: list[str], columns: int) -> None:
+def test_prose_does_not_control_the_terminal_or_imitate_a_question(pieces: list[str], columns: int) -> None:
     text = streamed(*pieces, columns=columns)
     assert readable(text) == text
     assert not set(text) & set("\t\r\x1b\u202e")
@@ -77,7 +77,7 @@ def test_nothing_drives_the_terminal_or_begins_a_row_like_a_question(pieces: lis
 
 @settings(deadline=None)
 @given(PIECES)
-def test_where_the_text_is_cut_into_pieces_does_not_matter(pieces: list[str]) -> None:
+def test_the_split_into_pieces_does_not_matter(pieces: list[str]) -> None:
     def loose(text: str) -> str:
         return re.sub(r"\s+", " ", text)
 
@@ -125,7 +125,7 @@ def test_a_withdrawn_message_is_not_printed_twice() -> None:
     assert text == "\nHello th\nthe stream broke: retrying (1 of 5)\n\nGood bye\n"
 
 
-def test_a_message_that_never_becomes_whole_ends_its_row() -> None:
+def test_an_incomplete_message_ends_its_row() -> None:
     text = shown(
         *deltas("Hello th"), TurnAborted(reason="interrupted"), TaskStarted(), AgentMessage(message="Hello")
     )

@@ -33,13 +33,13 @@ def decoded(shown: str) -> str:
 @example("\\\\\x1b")
 @example("\\é")
 @example("a\\" + " " * 30)
-def test_different_texts_come_out_different(text: str) -> None:
+def test_different_texts_look_different(text: str) -> None:
     assert decoded(visible(text)) == text
 
 
 @given(st.lists(TEXT, min_size=1))
 @example(["\u062a\u0300"])
-def test_a_command_comes_out_printable_and_whole(argv: list[str]) -> None:
+def test_a_command_is_printable_and_complete(argv: list[str]) -> None:
     shown = visible(shlex.join(argv))
     assert shown.isprintable()
     assert not any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in shown)
@@ -74,7 +74,7 @@ def test_a_command_comes_out_printable_and_whole(argv: list[str]) -> None:
         (r"printf '\x1b'", r"printf '\\x1b'"),
     ],
 )
-def test_what_cannot_be_seen_is_shown_by_its_number(text: str, shown: str) -> None:
+def test_invisible_characters_are_shown_by_number(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_seen_is_shown_by_its_number(text: str, shown: str) -> No
         (r"\x1b", r"\x1b"),
     ],
 )
-def test_a_line_of_a_file_keeps_what_an_editor_shows(text: str, shown: str) -> None:
+def test_lines_of_a_file_keep_visible_characters(text: str, shown: str) -> None:
     assert visible_line(text) == shown
     assert readable(text) == shown.replace(r"\x1b[31m", "")
 
@@ -111,12 +111,12 @@ def test_a_line_of_a_file_keeps_what_an_editor_shows(text: str, shown: str) -> N
         ("un\xa0deux", "un\xa0deux"),
     ],
 )
-def test_prose_and_output_lose_colours_and_nothing_else(text: str, shown: str) -> None:
+def test_prose_and_output_lose_only_colours(text: str, shown: str) -> None:
     assert readable(text) == shown
 
 
 @given(TEXT)
-def test_no_prose_drives_a_terminal(text: str) -> None:
+def test_prose_does_not_control_the_terminal(text: str) -> None:
     for character in readable(text):
         assert character in "\t\n" or unicodedata.category(character) not in {
             "Cc",

@@ -105,6 +105,30 @@ FAILURES: dict[str, tuple[bytes, str]] = {
         ),
         "StreamBroken provider: the response failed (500): engine died",
     ),
+    "an error event that is a text": (
+        b'event: error\ndata: "no room"\n\n',
+        "StreamBroken provider: the response failed (no code): no room",
+    ),
+    "an error event without a message": (
+        b'event: error\ndata: {"code": "slow_down"}\n\n',
+        "RequestRefused provider: the provider asks for fewer requests: try again later (slow_down: no message)",
+    ),
+    "an error as a list": (
+        sse_bytes([{"error": ["no room"]}]),
+        "StreamBroken provider: the response failed (no code): ['no room']",
+    ),
+    "an error in the choice": (
+        sse_bytes([{"choices": [{"delta": {}, "error": {"code": 502, "message": "no room"}}]}]),
+        "StreamBroken provider: the response failed (502): no room",
+    ),
+    "an error object without a message": (
+        sse_bytes([{"object": "error", "code": 500}]),
+        "StreamBroken provider: the response failed (500): no message",
+    ),
+    "nothing but a detail": (
+        sse_bytes([{"detail": "no room"}]),
+        "StreamBroken provider: the response failed (no code): no room",
+    ),
     "an error as a text": (
         sse_bytes([{"error": "no room"}]),
         "StreamBroken provider: the response failed (no code): no room",

@@ -237,6 +237,121 @@ FORMS: dict[str, tuple[bytes, list[Any]]] = {
         b'data: {"choices":[{"delta":{"content":"x"}}]}\ndata: [DONE]\n',
         ["x"],
     ),
+    "another call at the same index, whose arguments follow": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "id": "a", "function": fn("f", '{"a":1}')})),
+                delta(tools({"index": 0, "id": "b", "function": fn("g", "")})),
+                delta(tools({"index": 0, "function": fn(None, '{"b":2}')})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":1}', "a"), ("g", '{"b":2}', "b")],
+    ),
+    "one call twice": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "id": "a", "function": fn("f", '{"a":1}')})),
+                delta(tools({"index": 1, "id": "a", "function": fn("f", '{"a":1}')})),
+                delta(tools({"index": 2, "id": "a", "function": fn("f", "")})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":1}', "a")],
+    ),
+    "two functions with the same id": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "id": "a", "function": fn("f", "{}")})),
+                delta(tools({"index": 1, "id": "a", "function": fn("g", "")})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", "{}", "a"), ("g", "{}", "a")],
+    ),
+    "indexes as texts, in turns": (
+        sse_bytes(
+            [
+                delta(tools({"index": "0", "function": fn("f", '{"a"')})),
+                delta(tools({"index": "1", "function": fn("g", '{"b"')})),
+                delta(tools({"index": "0", "function": fn(None, ":1}")})),
+                delta(tools({"index": "1", "function": fn(None, ":2}")})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":1}', ""), ("g", '{"b":2}', "")],
+    ),
+    "an index that is neither a number nor a text": (
+        sse_bytes([delta(tools({"index": [], "function": fn("f", "{}")})), chat.finish("tool_calls")]),
+        [("f", "{}", "")],
+    ),
+    "entries that are not calls": (
+        sse_bytes([delta(tools("junk", {"function": fn("f", {"a": "é"})})), chat.finish("tool_calls")]),
+        [("f", '{"a": "é"}', "")],
+    ),
+    "the older function_call with its name in each piece, and a call of the newer form": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "function": fn("g", "{}")}, function_call=fn("f", '{"a"'))),
+                delta({"function_call": fn("f", ":1}")}),
+                delta({}, "function_call"),
+            ]
+        ),
+        [("g", "{}", ""), ("f", '{"a":1}', "")],
+    ),
+    "texts around a call": (
+        sse_bytes([chat.text("x"), chat.call("f", {}, "a"), chat.text("y"), chat.finish("tool_calls")]),
+        ["x", "y", ("f", "{}", "a")],
+    ),
+    "the usage before the text": (
+        sse_bytes([chat.usage(3, 1), chat.text("x"), chat.finish()]),
+        ["x", (3, 0, 1)],
+    ),
+    "a chunk without choices before the usage": (
+        sse_bytes([chat.text("x"), chat.finish(), {"choices": []}, chat.usage(3, 1)]),
+        ["x", (3, 0, 1)],
+    ),
+    "finish reasons without words after the finish": (
+        sse_bytes([chat.text("x"), chat.finish(), delta({}, ""), delta({}, 5)], done=False),
+        ["x"],
+    ),
+    "reasoning details without any": (
+        sse_bytes(
+            [
+                chat.text("x"),
+                delta({"reasoning_details": {"text": "Hm"}}),
+                delta({"reasoning_details": []}),
+                chat.text("y"),
+                chat.finish(),
+            ]
+        ),
+        ["xy"],
+    ),
+    "reasoning in the second of its fields": (
+        sse_bytes(
+            [
+                delta({"reasoning_content": "", "reasoning": "H"}),
+                delta({"reasoning_content": {"text": "no"}, "reasoning": "m"}),
+                chat.text("x"),
+                chat.finish(),
+            ]
+        ),
+        [{"reasoning": "Hm"}, "x"],
+    ),
+    "thinking as a text": (
+        sse_bytes(
+            [
+                delta({"content": [{"type": "thinking", "thinking": "Hm"}]}),
+                chat.text("x"),
+                chat.finish(),
+            ]
+        ),
+        [{"reasoning": "Hm"}, "x"],
+    ),
+    "words of the server besides the usage": (
+        sse_bytes([chat.text("x"), chat.finish(), {"usage": {"prompt_tokens": 3}, "message": "hello"}]),
+        ["x", (3, 0, 0)],
+    ),
     "words of the server besides the choices": (
         sse_bytes([{**chat.text("x"), "message": "hello", "detail": "none"}, chat.finish()]),
         ["x"],

@@ -64,12 +64,12 @@ def shown_text(events: Iterable[ResponseEvent]) -> str:
     return "".join(event.delta for event in events if isinstance(event, TextDelta))
 
 
-def delta(value: dict[str, Any] | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+def delta(value: dict[str, Any] | None, finish: str | int | None = None, **more: Any) -> dict[str, Any]:
     """A minimal chunk."""
     return {"choices": [{"index": 0, "delta": value, "finish_reason": finish}], **more}
 
 
-def tools(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+def tools(*calls: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
     return {"tool_calls": list(calls), **more}
 
 

@@ -10,7 +10,7 @@ from code_core.wire.arguments import sendable_arguments
 @pytest.mark.parametrize(
     "text", ["{}", '{"a": 1}', ' {"a":1.0e3}\n', '{"a":"\\u00e9","a":2}', '{"a":"é\\n"}']
 )
-def test_a_json_object_stays_as_it_is(text: str) -> None:
+def test_a_json_object_is_not_changed(text: str) -> None:
     assert sendable_arguments(text) == text
 
 
@@ -35,7 +35,7 @@ def test_a_json_object_stays_as_it_is(text: str) -> None:
         ),
     ],
 )
-def test_what_is_not_a_json_object_is_replaced_by_the_nearest_one(text: str, sent: str) -> None:
+def test_anything_else_is_replaced_by_the_closest_json_object(text: str, sent: str) -> None:
     assert sendable_arguments(text) == sent
 
 
@@ -43,7 +43,7 @@ def test_what_is_not_a_json_object_is_replaced_by_the_nearest_one(text: str, sen
     st.text()
     | st.recursive(st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner)).map(json.dumps)
 )
-def test_whatever_a_model_wrote_becomes_a_strict_json_object(text: str) -> None:
+def test_any_text_becomes_a_strict_json_object(text: str) -> None:
     def refuse(constant: str) -> None:
         raise ValueError(constant)
 

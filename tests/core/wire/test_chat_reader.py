@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from code_core.errors import RequestRefused
-from code_core.protocol.items import Message, Reasoning, Refusal
+from code_core.errors import RequestRefused, StreamBroken
+from code_core.protocol.items import Message, OutputText, Reasoning, Refusal
 from code_core.protocol.token_events import TokenUsage
 from code_core.wire.chat_calls import CallAssembly
 from code_core.wire.chat_reader import ChatReader
@@ -32,7 +32,7 @@ def test_a_stream_of_each_server_is_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failure_is_named(name: str) -> None:
+def test_a_failure_is_reported(name: str) -> None:
     stream, words = FAILURES[name]
     failure = outcome(stream)
     assert isinstance(failure, str)
@@ -40,7 +40,7 @@ def test_a_failure_is_named(name: str) -> None:
 
 
 @given(st.sampled_from(sorted(STREAMS)), st.lists(st.integers(1, 40), max_size=60))
-def test_every_split_of_the_bytes_gives_the_same_events(name: str, sizes: list[int]) -> None:
+def test_the_events_are_the_same_for_every_split_of_the_bytes(name: str, sizes: list[int]) -> None:
     stream, pieces, at = STREAMS[name], [], 0
     for size in sizes:
         pieces.append(stream[at : at + size])
@@ -49,7 +49,7 @@ def test_every_split_of_the_bytes_gives_the_same_events(name: str, sizes: list[i
 
 
 @given(st.text(min_size=1), st.lists(st.integers(0, 30), max_size=8))
-def test_arguments_over_any_split_are_the_same_call(tail: str, cuts: list[int]) -> None:
+def test_the_call_is_the_same_for_every_split_of_its_arguments(tail: str, cuts: list[int]) -> None:
     arguments = '{"a":"' + tail.replace("\\", "").replace('"', "") + '"}'
     bounds = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
     pieces = [arguments[a:b] for a, b in pairwise(bounds)]
@@ -89,7 +89,7 @@ def test_the_events_of_a_response_are_in_order() -> None:
     assert events[-1].response_id == "chatcmpl-1"
 
 
-def test_reasoning_keeps_its_field_its_details_and_whom_it_belongs_to() -> None:
+def test_reasoning_keeps_its_field_its_details_and_its_origin() -> None:
     details = (
         [{"type": "reasoning.text", "text": "Le", "index": 0, "format": "f", "signature": None}],
         [{"type": "reasoning.text", "text": "t", "index": 0, "signature": "s"}, "junk"],
@@ -111,7 +111,55 @@ def test_reasoning_keeps_its_field_its_details_and_whom_it_belongs_to() -> None:
     ]
 
 
-def test_the_total_is_the_sum_where_the_server_gives_none() -> None:
+def test_reasoning_has_the_field_that_came_first() -> None:
+    events = read(
+        chat.chunk({"reasoning": "H"}), chat.chunk({"reasoning_content": "m"}), chat.text("x"), chat.finish()
+    )
+    [item, _] = [event.item for event in events if isinstance(event, ItemDone)]
+    assert isinstance(item, Reasoning)
+    assert item.chat_field == "reasoning"
+
+
+def test_details_belong_together_by_type_and_index() -> None:
+    details = [
+        {"type": "reasoning.text", "index": 0, "text": "a"},
+        {"type": "reasoning.summary", "index": 0, "summary": "b"},
+        {"type": "reasoning.text", "index": 1, "text": "c"},
+        {"type": "reasoning.text", "index": 0, "text": "d"},
+    ]
+    events = read(chat.chunk({"reasoning_details": details}), chat.text("x"), chat.finish())
+    [item, _] = [event.item for event in events if isinstance(event, ItemDone)]
+    assert isinstance(item, Reasoning)
+    assert item.chat_details == [
+        {"type": "reasoning.text", "index": 0, "text": "ad"},
+        {"type": "reasoning.summary", "index": 0, "summary": "b"},
+        {"type": "reasoning.text", "index": 1, "text": "c"},
+    ]
+
+
+def test_an_empty_piece_of_thinking_is_not_shown() -> None:
+    events = read(
+        chat.chunk({"content": [{"type": "thinking", "thinking": []}]}), chat.text("x"), chat.finish()
+    )
+    assert [type(event) for event in events] == [Created, TextDelta, ItemDone, Completed]
+
+
+def test_a_message_is_done_as_soon_as_a_call_begins() -> None:
+    reader = ChatReader(1, "p/m")
+    reader.read(chat.text("x"))
+    [done] = reader.read(chat.call("f", {}, "a"))
+    assert isinstance(done, ItemDone)
+    assert isinstance(done.item, Message)
+    assert done.item.content == [OutputText(text="x")]
+
+
+def test_an_empty_response_is_known_as_one() -> None:
+    with pytest.raises(StreamBroken, match="empty") as caught:
+        read(chat.role(), chat.finish())
+    assert caught.value.empty
+
+
+def test_a_missing_total_is_the_sum() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 4, "completion_tokens_details": {"reasoning_tokens": 2}}
     [end] = [
         event
@@ -121,7 +169,7 @@ def test_the_total_is_the_sum_where_the_server_gives_none() -> None:
     assert end.usage == TokenUsage(input_tokens=3, output_tokens=4, reasoning_output_tokens=2, total_tokens=7)
 
 
-def test_a_refusal_is_one() -> None:
+def test_a_refusal_is_a_refusal() -> None:
     [item] = [
         event.item
         for event in read(chat.chunk({"refusal": "no"}), chat.finish())
@@ -136,7 +184,7 @@ def test_deltas_spell_the_message() -> None:
     assert shown_text(events) == "a b" == shape(events)[0]
 
 
-def test_what_was_written_before_the_limit_stays() -> None:
+def test_text_before_the_limit_is_kept() -> None:
     reader = ChatReader(1, "p/m")
     events = [
         event
@@ -153,6 +201,12 @@ def test_what_was_written_before_the_limit_stays() -> None:
         reader.end()
 
 
+def test_a_text_that_the_limit_cut_off_stays() -> None:
+    reader = ChatReader(1, "p/m")
+    events = [event for chunk in (chat.text("half"), chat.finish("length")) for event in reader.read(chunk)]
+    assert shape(events) == ["half"]
+
+
 def test_nothing_after_the_end_matters() -> None:
     reader = ChatReader(1, "p/m")
     chunks = (chat.text("x"), chat.finish(), chat.usage())
@@ -167,13 +221,13 @@ def test_nothing_after_a_failure_matters() -> None:
     assert failed.read(chat.text("x")) == []
 
 
-def test_done_is_the_end() -> None:
+def test_done_ends_the_stream() -> None:
     done = ChatReader(1, "p/m")
     done.feed(SseEvent("message", b" [DONE]"))
     assert done.finished
 
 
-def test_what_is_not_a_chunk_is_passed_over() -> None:
+def test_invalid_chunks_are_skipped() -> None:
     assert shape(read(b"data: ping\n\n", b"data: 5\n\n", b"data: []\n\n", chat.text("x"), chat.finish())) == [
         "x"
     ]
@@ -192,7 +246,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_time_and_memory_grow_as_the_stream_does(kind: str) -> None:
+def test_time_and_memory_are_linear(kind: str) -> None:
     def cost(number: int) -> tuple[float, int]:
         chunks = HOSTILE[kind](number)
         reader = ChatReader(1, "p/m")
@@ -213,19 +267,23 @@ def test_time_and_memory_grow_as_the_stream_does(kind: str) -> None:
     assert peak < 8_000 * 8_192
 
 
-def test_a_name_without_end_is_cut() -> None:
+def test_an_endless_name_is_cut() -> None:
     calls = CallAssembly(lambda: 0)
     for number in range(50):
         calls.add({"index": 0, "id": "a", "function": {"name": f"{number}" * 100}})
     [(_, call)] = calls.finished()
     assert len(call["name"]) < 500
+    calls = CallAssembly(lambda: 0)
+    for name in ("n" * 255, "o", "p"):
+        calls.add({"index": 0, "function": {"name": name}})
+    assert calls.finished()[0][1]["name"] == "n" * 255 + "o"
     [(name, _, _)] = shape(
         read(*[chat.call("n" * 100 + str(i), "", "a") for i in range(50)], chat.finish("tool_calls"))
     )
     assert len(name) <= 64
 
 
-def test_a_large_argument_is_taken() -> None:
+def test_a_large_argument_is_accepted() -> None:
     piece = "x" * 65_536
     events = read_bytes(
         sse_bytes(

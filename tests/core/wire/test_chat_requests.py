@@ -17,6 +17,7 @@ from code_core.protocol.items import (
     Message,
     Reasoning,
     Refusal,
+    ResponseItem,
     WebSearchCall,
 )
 from code_core.protocol.policies import ReasoningEffort, Verbosity
@@ -68,26 +69,39 @@ def test_calls_without_a_message_have_an_empty_one() -> None:
     assert messages(user("go"), called("f", "1"), output("1"))[1]["content"] == ""
 
 
-def test_two_responses_in_a_row_stay_two() -> None:
-    shown = messages(user("go"), called("f", "1"), output("1"), called("f", "2"), output("2"))
+@pytest.mark.parametrize("freeform", [False, True])
+def test_two_responses_in_a_row_stay_two(freeform: bool) -> None:
+    items: list[ResponseItem] = [
+        item
+        for call_id in ("1", "2")
+        for item in (
+            (
+                CustomToolCall(name="p", input="é", call_id=call_id),
+                CustomToolCallOutput(call_id=call_id, output="ok"),
+            )
+            if freeform
+            else (called("f", call_id), output(call_id))
+        )
+    ]
+    shown = messages(user("go"), *items)
     assert [message["role"] for message in shown] == ["user", "assistant", "tool", "assistant", "tool"]
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-def test_reasoning_goes_back_in_its_field(field: str) -> None:
+def test_reasoning_is_sent_back_in_its_field(field: str) -> None:
     shown = messages(user("go"), thought("Hm", field=field), called("f", "1"), output("1"))
     assert shown[1][field] == "Hm"
     assert "reasoning_details" not in shown[1]
 
 
-def test_details_go_back_as_they_came() -> None:
+def test_details_are_sent_back_unchanged() -> None:
     details = [{"type": "reasoning.encrypted", "data": "x", "index": 0}]
     item = thought("Hm", field="reasoning", chat_details=details)
     shown = messages(user("go"), item, assistant("x"), user("more"))
     assert shown[1] == {"role": "assistant", "content": "x", "reasoning_details": details}
 
 
-def test_thinking_goes_back_as_a_part_of_the_content() -> None:
+def test_thinking_is_sent_back_as_a_content_part() -> None:
     shown = messages(user("go"), thought("Hm", field="thinking"), assistant("x"), user("more"))
     assert shown[1]["content"] == [
         {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
@@ -104,16 +118,18 @@ def test_thinking_goes_back_as_a_part_of_the_content() -> None:
         (Reasoning(encrypted_content="x", origin="openai"), ChatQuirks()),
         (Reasoning(encrypted_content="x"), ChatQuirks()),
         (thought("Hm"), ChatQuirks(reasoning_history=False)),
+        (thought(""), ChatQuirks()),
+        (thought("Hm").model_copy(update={"chat_field": None}), ChatQuirks()),
     ],
 )
-def test_reasoning_of_another_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
+def test_reasoning_from_another_origin_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
     assert messages(user("go"), item, assistant("x"), user("more"), quirks=quirks)[1] == {
         "role": "assistant",
         "content": "x",
     }
 
 
-def test_required_reasoning_is_empty_if_there_was_not_any() -> None:
+def test_missing_required_reasoning_is_sent_as_empty() -> None:
     quirks = ChatQuirks(reasoning_required=True)
     shown = messages(
         user("go"), called("f", "1"), output("1"), thought("Hm"), called("f", "2"), output("2"), quirks=quirks
@@ -121,7 +137,7 @@ def test_required_reasoning_is_empty_if_there_was_not_any() -> None:
     assert [shown[1]["reasoning_content"], shown[3]["reasoning_content"]] == ["", "Hm"]
 
 
-def test_what_only_the_responses_api_knows_is_translated() -> None:
+def test_items_specific_to_the_responses_api_are_translated() -> None:
     shown = messages(
         user("go"),
         CustomToolCall(name="apply_patch", input='*** "Begin"', call_id="1"),
@@ -147,12 +163,40 @@ def test_what_only_the_responses_api_knows_is_translated() -> None:
     assert [message["content"] for message in shown[2:]] == ["patched", "files", "/", "no more"]
 
 
-def test_a_developers_message_is_a_users() -> None:
+def test_a_history_may_begin_with_a_response() -> None:
+    assert messages(assistant("hi"), user("go")) == [
+        {"role": "assistant", "content": "hi"},
+        {"role": "user", "content": "go"},
+    ]
+
+
+def test_arguments_stay_readable() -> None:
+    shown = messages(
+        user("go"),
+        CustomToolCall(name="p", input="é", call_id="1"),
+        LocalShellCall(call_id="2", action=LocalShellAction(command=["é"])),
+        CustomToolCallOutput(call_id="1", output="ok"),
+        output("2"),
+    )
+    given = [call["function"]["arguments"] for call in shown[1]["tool_calls"]]
+    assert given == ['{"input": "é"}', '{"command": ["é"]}']
+
+
+def test_a_refusal_is_text_whoever_sends_it() -> None:
+    refusal, picture = Refusal(refusal="no"), InputImage(image_url=PIXEL)
+    assert messages(Message(role="user", content=[refusal])) == [{"role": "user", "content": "no"}]
+    assert messages(Message(role="user", content=[refusal, picture]))[0]["content"] == [
+        {"type": "text", "text": "no"},
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+    ]
+
+
+def test_developer_messages_become_user_messages() -> None:
     item = Message(role="developer", content=[InputText(text="note")])
     assert messages(item) == [{"role": "user", "content": "note"}]
 
 
-def test_images_are_parts_and_those_of_tools_follow_all_outputs() -> None:
+def test_images_are_parts_and_images_from_tools_follow_all_outputs() -> None:
     picture = InputImage(image_url=PIXEL)
     shown = messages(
         Message(role="user", content=[InputText(text="see"), picture]),
@@ -173,7 +217,7 @@ def test_images_are_parts_and_those_of_tools_follow_all_outputs() -> None:
         "assistant",
     ]
     assert shown[2]["content"] == "a picture"
-    assert shown[4]["content"][1:] == [part]
+    assert shown[4]["content"] == [{"type": "text", "text": "The images that the tool returned:"}, part]
 
 
 def test_a_model_without_vision_learns_that_an_image_was_left_out() -> None:
@@ -188,13 +232,17 @@ def test_a_model_without_vision_learns_that_an_image_was_left_out() -> None:
     assert [message["content"] for message in shown] == [f"see\n\n{note}", "", f"one\n{note}"]
 
 
-def test_roles_alternate_where_they_must() -> None:
+def test_roles_alternate_if_required() -> None:
     quirks = ChatQuirks(alternate_roles=True)
     shown = messages(user("a"), user("b", "c"), assistant("x"), user("d"), quirks=quirks)
     assert [message["content"] for message in shown] == ["a\n\nb\n\nc", "x", "d"]
     picture = Message(role="user", content=[InputImage(image_url=PIXEL)])
     [merged] = messages(user("a"), picture, user("b"), quirks=quirks)
-    assert [part.get("text") for part in merged["content"]] == ["a", None, "b"]
+    assert merged["content"] == [
+        {"type": "text", "text": "a"},
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+        {"type": "text", "text": "b"},
+    ]
     assert len(messages(user("a"), user("b"))) == 2
 
 
@@ -204,7 +252,9 @@ def alternates(shown: list[dict[str, Any]]) -> bool:
     return all((role == "user") == (index % 2 == 0) for index, role in enumerate(counted))
 
 
-def test_a_user_who_speaks_after_outputs_is_answered_where_roles_must_alternate() -> None:
+def test_an_assistant_message_is_inserted_between_outputs_and_a_user_message_if_roles_must_alternate() -> (
+    None
+):
     # github.com/ggml-org/llama.cpp/issues/19851
     quirks = ChatQuirks(alternate_roles=True)
     picture = InputImage(image_url=PIXEL)
@@ -224,7 +274,7 @@ def test_a_user_who_speaks_after_outputs_is_answered_where_roles_must_alternate(
     assert not alternates(messages(*items))
 
 
-def test_ids_are_short_where_they_must_be() -> None:
+def test_ids_are_short_if_required() -> None:
     quirks = ChatQuirks(short_call_ids=True)
     items = (
         user("go"),
@@ -242,7 +292,7 @@ def test_ids_are_short_where_they_must_be() -> None:
     assert messages(*items)[1]["tool_calls"][0]["id"] == "call_1"
 
 
-def test_tools_are_functions_whatever_they_are() -> None:
+def test_all_tools_become_functions() -> None:
     tools = (
         FunctionSpec("f", "does", {"type": "object"}),
         FreeformSpec("p", "d", "g", "manual"),
@@ -296,7 +346,7 @@ def test_a_schema_is_a_response_format() -> None:
     }
 
 
-def test_fields_that_are_refused_and_fields_of_the_users() -> None:
+def test_rejected_fields_are_omitted_and_the_users_are_added() -> None:
     settings = ModelSettings("m", extra_body={"top_k": 5, "stream_options": {"x": 1}})
     prompt = Prompt(settings, "c", "i", [user("x")], [FunctionSpec("f", "", {})])
     request = chat.request_body(prompt, ME, frozenset({"parallel_tool_calls"}))

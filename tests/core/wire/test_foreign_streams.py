@@ -3,9 +3,17 @@
 import pytest
 
 from code_core.errors import StreamBroken
-from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, Message, ResponseItem
+from code_core.protocol.items import (
+    CustomToolCall,
+    FunctionCall,
+    LocalShellCall,
+    Message,
+    OutputText,
+    ResponseItem,
+)
 from code_core.wire.response_events import Completed, ItemDone, TextDelta
-from core.wire.foreign import Event, added, arguments, call, completed, delta, done, lines, read, text
+from core.wire.foreign import Event, added, call, completed, delta, done, lines, read, text
+from core.wire.foreign_shapes import REASONING, STREAMS
 
 
 def items(stream: bytes) -> list[ResponseItem]:
@@ -26,245 +34,8 @@ def shown(stream: bytes) -> list[str]:
     return texts
 
 
-REASONING: Event = {"type": "reasoning", "id": "rs", "summary": []}
-STREAMS: dict[str, tuple[bytes, list[str]]] = {
-    "the API's own": (lines(delta("hi"), done(text("hi", id="m")), completed(text("hi", id="m"))), ["hi"]),
-    "items only at the end": (lines(completed(text("hi"))), ["hi"]),
-    "a call only at the end": (lines(completed(REASONING, call(call_id="c"))), ["reasoning", "f({})#c"]),
-    "one item on its own, the other at the end": (
-        lines(done(text("hi", id="m")), completed(text("hi", id="m"), call(call_id="c"))),
-        ["hi", "f({})#c"],
-    ),
-    "other ids at the end (vLLM)": (
-        lines(
-            done(text("hi", id="msg_1")),
-            done(call(id="fc_1", call_id="call_1")),
-            completed(text("hi", id="msg_2"), call(id="fc_2", call_id="call_2")),
-        ),
-        ["hi", "f({})#call_1"],
-    ),
-    "two calls alike are two calls": (
-        lines(
-            done(call(call_id="1")),
-            done(call(call_id="2")),
-            completed(call(call_id="1"), call(call_id="2")),
-        ),
-        ["f({})#1", "f({})#2"],
-    ),
-    "two calls alike, one of them only at the end": (
-        lines(done(call(call_id="1")), completed(call(call_id="1"), call(call_id="2"))),
-        ["f({})#1", "f({})#2"],
-    ),
-    "of two calls alike, one with another id and one with other arguments at the end": (
-        lines(
-            done(call(call_id="1")),
-            done(call(call_id="2")),
-            completed(call(call_id="9"), call('{"a":1}', call_id="2")),
-        ),
-        ["f({})#1", "f({})#2"],
-    ),
-    "the same call with its arguments spelled otherwise at the end": (
-        lines(done(call('{"a":1}', call_id="1")), completed(call('{"a": 1}', call_id="1"))),
-        ['f({"a":1})#1'],
-    ),
-    "the same message with other spaces at the end": (
-        lines(done(text("hi\n", id="m1")), completed(text("hi"))),
-        ["hi\n"],
-    ),
-    "a cut text of the same message at the end": (
-        lines(done(text("hi there", id="m")), completed(text("hi", id="m"))),
-        ["hi there"],
-    ),
-    "one id for every message": (
-        lines(done(text("hi", id="m")), completed(text("first", id="m"), text("hi", id="m"))),
-        ["hi", "first"],
-    ),
-    "one item twice": (lines(done(text("hi", id="m")), done(text("hi", id="m")), completed()), ["hi"]),
-    "one call twice": (
-        lines(done(call(call_id="c")), done(call(call_id="c")), completed()),
-        ["f({})#c"],
-    ),
-    "one id for two texts": (
-        lines(done(text("a", id="m")), done(text("b", id="m")), completed()),
-        ["a", "b"],
-    ),
-    "deltas only": (lines(delta("on"), delta("ly"), completed()), ["only"]),
-    "deltas with an id only": (
-        lines(
-            delta("on", item_id="m", output_index=0), delta("ly", item_id="m", output_index=0), completed()
-        ),
-        ["only"],
-    ),
-    "deltas of two messages": (
-        lines(
-            delta("a", output_index=0), delta("b", output_index=1), delta("c", output_index=1), completed()
-        ),
-        ["a", "bc"],
-    ),
-    "deltas, then the message at the end": (
-        lines(delta("hi", item_id="m"), completed(text("hi", id="other"))),
-        ["hi"],
-    ),
-    "deltas of a message that comes at the end with more": (
-        lines(delta("hi", item_id="m"), completed(text("hi there", id="m"))),
-        ["hi there"],
-    ),
-    "deltas of a message that comes whole by its index": (
-        lines(delta("hi", output_index=3), done(text("hi!"), output_index=3), completed()),
-        ["hi!"],
-    ),
-    "whole texts without deltas": (
-        lines(
-            {"type": "response.output_text.done", "item_id": "m", "text": "a"},
-            {"type": "response.output_text.done", "item_id": "m", "text": "b"},
-            completed(),
-        ),
-        ["ab"],
-    ),
-    "deltas and the whole text": (
-        lines(
-            delta("hi", item_id="m"),
-            {"type": "response.output_text.done", "item_id": "m", "text": "hi"},
-            completed(),
-        ),
-        ["hi"],
-    ),
-    "a refusal in deltas": (lines({"type": "response.refusal.delta", "delta": "no"}, completed()), ["no"]),
-    "a whole refusal": (lines({"type": "response.refusal.done", "refusal": "no"}, completed()), ["no"]),
-    "arguments in deltas only": (
-        lines(
-            added(call("", id="x", call_id="c")),
-            arguments("delta", '{"a"', item_id="x", output_index=0),
-            arguments("delta", ":1}", item_id="x", output_index=0),
-            completed(),
-        ),
-        ['f({"a":1})#c'],
-    ),
-    "whole arguments only": (
-        lines(
-            added(call("", id="x", call_id="c")),
-            arguments("delta", "{", item_id="x", output_index=0),
-            arguments("done", '{"a":1}', item_id="x", output_index=0),
-            completed(),
-        ),
-        ['f({"a":1})#c'],
-    ),
-    "arguments in the first event of a call": (
-        lines(added(call('{"a":1}', id="x", call_id="c")), completed()),
-        ['f({"a":1})#c'],
-    ),
-    "arguments in deltas, then the call": (
-        lines(
-            added(call("", id="x", call_id="c")),
-            arguments("delta", "{}", item_id="x", output_index=0),
-            done(call("{}", id="x", call_id="c"), output_index=0),
-            completed(),
-        ),
-        ["f({})#c"],
-    ),
-    "arguments in deltas, then the call at the end": (
-        lines(
-            added(call("", id="x", call_id="c")),
-            arguments("delta", "{}", item_id="x", output_index=0),
-            completed(call("{}", id="x", call_id="c")),
-        ),
-        ["f({})#c"],
-    ),
-    "arguments of no call": (lines(arguments("done", "{}"), done(text("hi")), completed()), ["hi"]),
-    "deltas under another name (OpenRouter)": (
-        lines(
-            {"type": "response.content_part.delta", "delta": "hi"}, {"type": "response.done", "response": {}}
-        ),
-        ["hi"],
-    ),
-    "the type only in the event's name": (
-        lines(delta("hi"), done(text("hi")), completed(), typed=False),
-        ["hi"],
-    ),
-    "the type only in the data": (lines(delta("hi"), done(text("hi")), completed(), named=False), ["hi"]),
-    "a name that is not the type": (
-        lines(done(text("hi")), completed()).replace(b"event: response.completed", b"event: done"),
-        ["hi"],
-    ),
-    "no last blank line": (lines(done(text("hi")), completed()).removesuffix(b"\n"), ["hi"]),
-    "no last line end": (lines(done(text("hi")), completed()).removesuffix(b"\n\n"), ["hi"]),
-    "no blank lines": (
-        lines(done(text("hi")), completed(), named=False).replace(b"\n\n", b"\n"),
-        ["hi"],
-    ),
-    "an empty line of data in place of the blank one": (
-        lines(done(text("hi")), completed(), named=False).replace(b"\n\ndata", b"\ndata:\ndata"),
-        ["hi"],
-    ),
-    "CRLF": (lines(done(text("hi")), completed(), ends="\r\n"), ["hi"]),
-    "CR": (lines(done(text("hi")), completed(), ends="\r"), ["hi"]),
-    "mixed line ends": (
-        lines(done(text("hi")), ends="\r\n") + b"\r" + lines(completed(), ends="\r") + b"\n",
-        ["hi"],
-    ),
-    "a byte order mark and comments": (
-        b"\xef\xbb\xbf: OPENROUTER PROCESSING\n\n: keep-alive\n\n" + lines(done(text("hi")), completed()),
-        ["hi"],
-    ),
-    "trailers": (lines(done(text("hi")), completed()) + b"data: [DONE]\n\ndata: [DONE]\n\n", ["hi"]),
-    "[DONE] before the end": (lines(done(text("hi"))) + b"data: [DONE]\n\n" + lines(completed()), ["hi"]),
-    "keep-alive events": (
-        b"event: ping\ndata: {}\n\n" + lines({"type": "keepalive"}, done(text("hi")), completed()),
-        ["hi"],
-    ),
-    "a part of type text": (
-        lines(done({"type": "message", "content": [{"type": "text", "text": "hi"}]}), completed()),
-        ["hi"],
-    ),
-    "a message of text": (lines(done({"type": "message", "content": "hi"}), completed()), ["hi"]),
-    "arguments as an object (Ollama)": (
-        lines(
-            done({"type": "function_call", "name": "f", "arguments": {"a": 1}, "call_id": "c"}), completed()
-        ),
-        ['f({"a": 1})#c'],
-    ),
-    "an event after the end": (lines(done(text("hi")), completed(), done(text("more"))), ["hi"]),
-    "null for all that may be left out": (
-        lines(
-            delta("hi", output_index=None, item_id=None, sequence_number=None),
-            done({**text("hi"), "id": None, "status": None, "role": None}, output_index=None),
-            completed(id=None, usage=None, status=None, error=None),
-        ),
-        ["hi"],
-    ),
-    "output that is not a list": (
-        lines(done(text("hi")), {"type": "response.completed", "response": {"output": None}}),
-        ["hi"],
-    ),
-    "an item whose index is not a number": (
-        lines(done(text("hi")), done(call(call_id="c"), output_index=[]), completed()),
-        ["hi", "f({})#c"],
-    ),
-    "null among the items at the end": (
-        lines(done(text("hi")), {"type": "response.completed", "response": {"output": [None]}}),
-        ["hi"],
-    ),
-    "a broken copy of a call at the end": (
-        lines(done(call(id="x", call_id="c")), completed({"type": "function_call", "id": "x", "name": None})),
-        ["f({})#c"],
-    ),
-    "a broken copy of a call with another kind of id at the end": (
-        lines(
-            done(call(id="x", call_id="c")),
-            completed({"type": "function_call", "id": [], "call_id": "c", "name": None}),
-        ),
-        ["f({})#c"],
-    ),
-    "no response at the end": (lines(done(text("hi")), {"type": "response.completed"}), ["hi"]),
-    "a whole response without a type": (
-        lines(done(text("hi"))) + b'data: {"object": "response"}\n\n',
-        ["hi"],
-    ),
-}
-
-
 @pytest.mark.parametrize("name", STREAMS)
-def test_what_came_is_taken_once(name: str) -> None:
+def test_each_item_is_used_once(name: str) -> None:
     stream, expected = STREAMS[name]
     assert shown(stream) == expected
 
@@ -274,17 +45,31 @@ def test_the_last_event_says_that_the_response_is_complete(name: str) -> None:
     assert isinstance(read(STREAMS[name][0])[-1], Completed)
 
 
-def test_other_calls_are_known_again_too() -> None:
+def test_repeated_calls_are_recognised() -> None:
     custom = {"type": "custom_tool_call", "name": "f", "input": "x"}
     shell = {"type": "local_shell_call", "action": {"type": "exec", "command": ["ls"]}}
     stream = lines(
         done({**custom, "call_id": "1"}),
-        done({**shell, "call_id": "2"}),
-        completed({**custom, "call_id": "3"}, {**shell, "call_id": "4"}),
+        done({**shell, "call_id": "2", "status": "in_progress"}),
+        completed({**custom, "call_id": "3", "id": "ctc"}, {**shell, "call_id": "4"}),
     )
     first, second = items(stream)
     assert isinstance(first, CustomToolCall)
     assert isinstance(second, LocalShellCall)
+
+
+def test_other_calls_are_new_if_their_content_is() -> None:
+    custom = {"type": "custom_tool_call", "name": "f"}
+    stream = lines(
+        done({**custom, "call_id": "1", "input": "x"}), completed({**custom, "call_id": "2", "input": "y"})
+    )
+    assert len(items(stream)) == 2
+
+
+def test_a_message_made_of_deltas_has_their_id() -> None:
+    assert items(lines(delta("hi", item_id="m"), completed())) == [
+        Message(id="m", role="assistant", content=[OutputText(text="hi")])
+    ]
 
 
 def test_optional_fields_of_a_shell_call_that_have_the_wrong_type_are_left_out() -> None:
@@ -299,10 +84,17 @@ def test_optional_fields_of_a_shell_call_that_have_the_wrong_type_are_left_out()
     }
 
 
-@pytest.mark.parametrize("broken", [{"type": "function_call", "name": None, "call_id": "d"}, 7])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"type": "function_call", "name": None, "call_id": "d"},
+        {"type": "function_call", "name": None, "id": "", "call_id": ["c"]},
+        7,
+    ],
+)
 def test_a_broken_item_that_is_only_in_the_final_list_breaks_the_response(broken: Event) -> None:
     with pytest.raises(StreamBroken, match="the provider sent"):
-        read(lines(done(call(call_id="c")), completed(broken)))
+        read(lines(done(call(id="", call_id="c")), completed(broken)))
 
 
 def test_a_delta_names_its_item() -> None:
@@ -321,12 +113,12 @@ def test_a_delta_names_its_item() -> None:
         ),
     ],
 )
-def test_each_item_has_a_place_of_its_own_whether_the_provider_numbers_them_or_not(stream: bytes) -> None:
+def test_each_item_has_its_own_index_whether_or_not_the_provider_numbers_them(stream: bytes) -> None:
     orders = [event.order for event in read(stream) if isinstance(event, ItemDone)]
     assert [order and order.output_index for order in orders] == [0, 1, 2]
 
 
-def test_a_delta_without_a_place_has_that_of_its_message() -> None:
+def test_a_delta_without_an_index_has_that_of_its_message() -> None:
     stream = lines(done(REASONING), delta("hi"), done(text("hi", id="m")), completed())
     orders = [event.order for event in read(stream) if isinstance(event, TextDelta | ItemDone)]
     assert [order and order.output_index for order in orders] == [0, 1, 1]
@@ -355,7 +147,7 @@ def test_counts_that_are_not_numbers_are_left_out() -> None:
         lines(completed({**text("do it"), "role": "user"})),
     ],
 )
-def test_a_response_that_says_and_does_nothing_is_asked_for_again(stream: bytes) -> None:
+def test_an_empty_response_is_requested_again(stream: bytes) -> None:
     with pytest.raises(StreamBroken, match="neither text nor a call") as caught:
         read(stream)
     assert caught.value.empty

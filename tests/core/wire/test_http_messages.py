@@ -43,7 +43,7 @@ def test_the_parts_of_a_url(url: str, parts: tuple[str, str, int, str, str]) -> 
         ("http://-a/", "ASCII name"),
     ],
 )
-def test_what_is_no_url(url: str, words: str) -> None:
+def test_invalid_urls(url: str, words: str) -> None:
     with pytest.raises(InvalidUrlError, match=words):
         target_of(url)
 
@@ -58,7 +58,7 @@ def test_the_head_of_a_request() -> None:
 @pytest.mark.parametrize(
     "header", [(b"a", b"b\r\nc"), (b"a\n", b"b"), (b"", b"b"), (b"a b", b"c"), (b"a", b"\0")]
 )
-def test_a_header_that_cannot_be_sent(header: tuple[bytes, bytes]) -> None:
+def test_invalid_headers(header: tuple[bytes, bytes]) -> None:
     with pytest.raises(ValueError, match="is not allowed"):
         request_head("GET", "/", dict([header]))
 
@@ -102,7 +102,7 @@ def test_an_incomplete_head_is_awaited(data: bytes) -> None:
         (OK + b"content-length: " + b"1" * 19 + b"\r\n\r\n", "not one number"),
     ],
 )
-def test_what_is_no_head(data: bytes, words: str) -> None:
+def test_invalid_heads(data: bytes, words: str) -> None:
     with pytest.raises(MalformedResponseError, match=words):
         parse_response_head(data)
 

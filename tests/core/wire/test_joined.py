@@ -59,7 +59,7 @@ def test_nothing_is_lost_and_the_order_stays(events: list[ResponseEvent]) -> Non
     assert all(text_of(one) != text_of(other) or isinstance(one, Created) for one, other in pairwise(result))
 
 
-def test_a_joined_piece_has_the_place_of_the_first() -> None:
+def test_a_joined_piece_has_the_index_of_the_first_one() -> None:
     pieces = [TextDelta("a", event_order(0, 4), "i"), TextDelta("b", event_order(0, 5), "i")]
     assert [*joined(pieces)] == [TextDelta("ab", event_order(0, 4), "i")]
 
@@ -70,6 +70,15 @@ def test_a_joined_piece_grows_to_a_limit() -> None:
     ]
     assert sum(lengths) == 100_000
     assert max(lengths) < LONGEST_JOINED + 1_000
+
+
+def test_a_joined_piece_ends_with_the_piece_that_reaches_the_limit() -> None:
+    lengths = [
+        len(event.delta)
+        for event in joined([TextDelta("x")] * (2 * LONGEST_JOINED + 1))
+        if isinstance(event, TextDelta)
+    ]
+    assert lengths == [LONGEST_JOINED, LONGEST_JOINED, 1]
 
 
 def test_an_error_comes_after_what_preceded_it() -> None:

@@ -19,6 +19,7 @@ from code_core.protocol.items import (
     WebSearchCall,
 )
 from code_core.wire.response_items import item_from_provider
+from support.json_values import JSON
 
 HELLO = Message(role="assistant", content=[OutputText(text="hello")])
 HELLO2 = Message(role="assistant", content=[OutputText(text="hel"), OutputText(text="lo")])
@@ -82,9 +83,27 @@ HELLO2 = Message(role="assistant", content=[OutputText(text="hel"), OutputText(t
         ),
         ({"type": "web_search_call", "id": 1, "action": "x", "status": 5}, WebSearchCall()),
         ({"type": "web_search_call", "id": "w"}, WebSearchCall(id="w")),
+        (
+            {"type": "web_search_call", "action": {"query": "x"}, "status": "completed"},
+            WebSearchCall(action={"query": "x"}, status="completed"),
+        ),
+        ({"type": "reasoning", "encrypted_content": "x"}, Reasoning(encrypted_content="x")),
+        (
+            {
+                "type": "local_shell_call",
+                "status": "in_progress",
+                "call_id": "c",
+                "action": {"command": ["ls"], "timeout_ms": 5.5, "working_directory": "/"},
+            },
+            LocalShellCall(
+                status="in_progress",
+                call_id="c",
+                action=LocalShellAction(command=["ls"], timeout_ms=5, working_directory="/"),
+            ),
+        ),
     ],
 )
-def test_what_a_model_says_is_read_and_made_whole(item: dict[str, Any], read: object) -> None:
+def test_items_that_a_model_may_send_are_completed(item: dict[str, Any], read: object) -> None:
     assert item_from_provider(item) == read
 
 
@@ -106,7 +125,7 @@ def test_what_a_model_says_is_read_and_made_whole(item: dict[str, Any], read: ob
         {},
     ],
 )
-def test_what_a_model_does_not_say_is_left_out(item: dict[str, Any]) -> None:
+def test_items_that_a_model_does_not_send_are_left_out(item: dict[str, Any]) -> None:
     assert item_from_provider(item) is None
 
 
@@ -118,6 +137,14 @@ def test_what_a_model_does_not_say_is_left_out(item: dict[str, Any]) -> None:
         ({"type": "function_call", "arguments": "{}", "call_id": "c"}, "name"),
         ({"type": "custom_tool_call", "name": "f", "call_id": "c"}, "input"),
         ({"type": "local_shell_call", "call_id": "c"}, "action"),
+        (
+            {"type": "local_shell_call", "call_id": "c", "action": {"command": "ls"}},
+            r"item: action\.command is missing or wrong",
+        ),
+        (
+            {"type": "local_shell_call", "call_id": "c", "action": {"type": "eval", "command": ["ls"]}},
+            r"action\.type",
+        ),
     ],
 )
 def test_a_broken_item_breaks_the_stream(item: object, field: str) -> None:
@@ -125,11 +152,6 @@ def test_a_broken_item_breaks_the_stream(item: object, field: str) -> None:
         item_from_provider(item)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
 KINDS = [
     "function_call",
     "custom_tool_call",
@@ -172,7 +194,9 @@ def test_anything_else_is_read_left_out_or_breaks_the_stream(kind: str, fields: 
 @pytest.mark.parametrize(
     "kind", [{"type": "function_call", "arguments": "{}"}, {"type": "custom_tool_call", "input": ""}]
 )
-def test_a_call_has_a_name_that_the_api_takes_back(kind: dict[str, str], called: str, name: str) -> None:
+def test_a_calls_name_is_changed_to_one_that_the_api_accepts(
+    kind: dict[str, str], called: str, name: str
+) -> None:
     item = item_from_provider({**kind, "call_id": "c1", "name": called})
     assert isinstance(item, FunctionCall | CustomToolCall)
     assert item.name == name

@@ -1,4 +1,4 @@
-import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
-from code_core.protocol.items import FunctionCall, InputText, Message
-from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
+from code_core.protocol.events import EventOrder
+from code_core.protocol.items import FunctionCall, Reasoning
 from code_core.protocol.token_events import TokenUsage
 from code_core.wire.failures import failure_of
-from code_core.wire.prompt import ModelSettings, Prompt
-from code_core.wire.request_json import encoded
 from code_core.wire.response_events import (
     Completed,
     Created,
@@ -23,13 +21,49 @@ from code_core.wire.response_events import (
     WebSearchStarted,
 )
 from code_core.wire.response_reader import ResponseReader
-from code_core.wire.responses import request_body
 from code_core.wire.retry_hint import retry_delay
 from code_core.wire.sse import SseEvent
-from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
 from support import responses_events as sse
 
-USER = Message(role="user", content=[InputText(text="hi")])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "id", "text", "code", "message"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+TYPES = [
+    *(f"response.output_text.{end}" for end in ("delta", "done")),
+    *(f"response.function_call_arguments.{end}" for end in ("delta", "done")),
+    *(f"response.output_item.{end}" for end in ("added", "done")),
+    *(f"response.{end}" for end in ("refusal.done", "reasoning_text.delta", "reasoning_summary_text.delta")),
+    *(f"response.{end}" for end in ("created", "completed", "failed", "incomplete")),
+    *("error", "other"),
+]
+
+
+ITEMS = st.builds(
+    lambda kind, fields: {"type": kind, **fields},
+    st.sampled_from(["message", "reasoning", "function_call", "local_shell_call", "web_search_call"]),
+    st.dictionaries(st.sampled_from(["id", "name", "call_id", "arguments", "content", "action"]), JSON),
+)
+
+
+EVENTS = st.builds(
+    lambda kind, fields, item, output: {
+        "type": kind,
+        "item": item,
+        "response": {"output": output, **fields},
+        **fields,
+    },
+    st.sampled_from(TYPES),
+    st.dictionaries(st.sampled_from(["delta", "text", "item_id", "output_index", "error", "usage"]), JSON),
+    ITEMS | JSON,
+    st.lists(ITEMS | JSON, max_size=2) | JSON,
+)
 
 
 def feed(data: bytes, name: str = "message") -> list[Any]:
@@ -41,11 +75,7 @@ def read(*events: dict[str, Any]) -> list[Any]:
     return [read for event in events for read in reader.read(event)]
 
 
-def prompt(**settings: Any) -> Prompt:
-    return Prompt(ModelSettings("m", **settings), "c", "instructions", [USER])
-
-
-def test_each_event_that_matters_is_read() -> None:
+def test_each_relevant_event_is_read() -> None:
     added = {"type": "response.output_item.added", "item": {"type": "web_search_call", "id": "ws"}}
     kinds = read(
         sse.created(),
@@ -61,6 +91,7 @@ def test_each_event_that_matters_is_read() -> None:
         *(Created, TextDelta, ReasoningSummaryDelta, ReasoningTextDelta, ReasoningSectionBreak),
         *(WebSearchStarted, ItemDone, ItemDone, Completed),
     ]
+    assert [event.delta for event in kinds[1:4]] == ["a", "b", "c"]
     assert kinds[6].item == FunctionCall(id="fc-1", name="shell", arguments="{}", call_id="c1")
     assert kinds[5].call_id == "ws"
     assert kinds[7].item.text == "a"
@@ -86,20 +117,57 @@ def test_each_event_that_matters_is_read() -> None:
         b'{"type":"response.output_item.done","item":{"type":"hologram"}}',
     ],
 )
-def test_what_is_not_understood_is_passed_over(data: bytes) -> None:
+def test_unknown_events_are_skipped(data: bytes) -> None:
     assert feed(data) == []
 
 
 @given(st.binary())
-def test_no_bytes_break_the_reader(data: bytes) -> None:
+def test_any_bytes_can_be_read(data: bytes) -> None:
     try:
         feed(data)
     except StreamBroken:
         assert b"output_item.done" in data
 
 
+@given(st.lists(EVENTS, max_size=4))
+def test_no_fields_of_an_event_break_the_reader(events: list[dict[str, Any]]) -> None:
+    reader = ResponseReader()
+    with suppress(StreamBroken):
+        for event in events:
+            reader.read(event)
+
+
+def test_an_error_of_something_within_the_response_is_not_one_of_the_response() -> None:
+    reader = ResponseReader()
+    reader.read({"type": "response.mcp_call.failed", "error": {"message": "x"}})
+    assert not reader.finished
+
+
+def test_an_event_has_the_place_that_the_provider_gives_it() -> None:
+    event = {"type": "response.output_text.delta", "delta": "a", "output_index": 3, "sequence_number": 9}
+    [piece] = read(event)
+    assert piece.order == EventOrder(request_ordinal=7, output_index=3, sequence_number=9)
+
+
+def test_reasoning_belongs_to_its_provider() -> None:
+    reader = ResponseReader(origin="p")
+    [thought] = reader.read(sse.reasoning("Hm", "x"))
+    [message] = reader.read(sse.message("hi"))
+    assert isinstance(thought, ItemDone)
+    assert isinstance(message, ItemDone)
+    assert isinstance(thought.item, Reasoning)
+    assert (thought.item.origin, thought.item.encrypted_content) == ("p", "x")
+    assert not hasattr(message.item, "origin")
+
+
+def test_tokens_of_reasoning_are_counted() -> None:
+    usage = {"output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 4}}
+    [end] = read({"type": "response.completed", "response": {"id": "r", "usage": usage}})
+    assert end.usage == TokenUsage(output_tokens=5, reasoning_output_tokens=4)
+
+
 @pytest.mark.parametrize("half", [b"\\ud83d", b"\\ude00", b"\xff"])
-def test_a_call_whose_text_is_not_unicode_is_repaired_and_not_lost(half: bytes) -> None:
+def test_a_call_with_invalid_unicode_is_repaired_and_not_lost(half: bytes) -> None:
     item = b'{"type":"function_call","name":"f","arguments":"' + half + b'","call_id":"c"}'
     [event] = feed(b'{"type":"response.output_item.done","item":' + item + b"}")
     assert isinstance(event, ItemDone)
@@ -114,17 +182,19 @@ def test_a_finished_item_that_is_not_json_breaks_the_stream(rest: bytes) -> None
         feed(b'{"type":"response.output_item.done","item":' + rest)
     with pytest.raises(StreamBroken, match="not JSON"):
         feed(b'{"item":' + rest, "response.output_item.done")
+    with pytest.raises(StreamBroken, match="not JSON"):
+        feed(b"", "response.output_item.done")
 
 
-def test_a_response_is_whole_only_with_its_last_event() -> None:
+def test_a_response_is_complete_only_with_its_last_event() -> None:
     reader = ResponseReader()
     with pytest.raises(StreamBroken, match=r"before response\.completed"):
         reader.end()
     reader.read(sse.message("hi"))
     before = reader.finished
     reader.read(sse.completed())
-    assert (before, reader.finished) == (False, True)
-    reader.end()
+    assert (before, reader.finished, reader.whole) == (False, True, True)
+    assert reader.end() == []
     assert reader.read(sse.message("more")) == []
 
 
@@ -158,7 +228,7 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
         ({"type": "error", "code": "odd", "message": "direct"}, StreamBroken, "direct"),
     ],
 )
-def test_failures_say_whether_to_ask_again(
+def test_failures_determine_whether_to_retry(
     event: dict[str, Any], error: type[ModelError], expected: str
 ) -> None:
     reader = ResponseReader()
@@ -202,87 +272,8 @@ def test_a_response_as_long_as_its_limit_was_cut_off_whatever_its_status(
         ("later", None),
     ],
 )
-def test_a_delay_is_read_from_prose(text: str, seconds: float | None) -> None:
+def test_a_delay_is_read_from_the_message(text: str, seconds: float | None) -> None:
     assert retry_delay(text) == seconds
     error = failure_of({"code": "rate_limit_exceeded", "message": text})
     assert isinstance(error, StreamBroken)
     assert error.delay == seconds
-
-
-def test_reasoning_is_asked_for_only_from_models_that_reason() -> None:
-    plain = request_body(prompt(effort=ReasoningEffort.HIGH))
-    assert "reasoning" not in plain
-    assert plain["include"] == []
-    body = request_body(prompt(reasoning=True, effort=ReasoningEffort.LOW, summary=ReasoningSummary.NONE))
-    assert body["reasoning"] == {"effort": "low"}
-    assert body["include"] == ["reasoning.encrypted_content"]
-
-
-def test_tools_are_left_out_when_there_are_none_and_search_at_minimal_effort() -> None:
-    assert "tools" not in request_body(prompt())
-    tools = (WebSearchSpec(), FunctionSpec("f", "", {}))
-    minimal = Prompt(
-        ModelSettings("m", reasoning=True, effort=ReasoningEffort.MINIMAL), "c", "i", [USER], tools
-    )
-    assert [tool["type"] for tool in request_body(minimal)["tools"]] == ["function"]
-
-
-def test_each_kind_of_tool_is_declared_in_its_own_form() -> None:
-    tools = (
-        FunctionSpec("f", "does", {"type": "object"}),
-        FreeformSpec("p", "edits", "start: x", "write x"),
-        WebSearchSpec(),
-        WebSearchSpec(allowed_domains=("example.com",)),
-    )
-
-    def declared(*, freeform: bool) -> Any:
-        return request_body(Prompt(ModelSettings("m", freeform_tools=freeform), "c", "i", [USER], tools))[
-            "tools"
-        ]
-
-    function, custom, search, narrow = declared(freeform=True)
-    assert function == {
-        "type": "function",
-        "name": "f",
-        "description": "does",
-        "strict": False,
-        "parameters": {"type": "object"},
-    }
-    assert custom == {
-        "type": "custom",
-        "name": "p",
-        "description": "edits",
-        "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"},
-    }
-    assert search == {"type": "web_search"}
-    assert narrow == {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}}
-    as_function = declared(freeform=False)[1]
-    assert (as_function["type"], as_function["name"], as_function["description"]) == (
-        "function",
-        "p",
-        "write x",
-    )
-    assert as_function["parameters"]["required"] == ["input"]
-
-
-def test_ids_are_sent_only_where_responses_are_stored() -> None:
-    call = FunctionCall(id="fc", name="f", arguments="{}", call_id="1")
-    stored = Prompt(ModelSettings("m"), "c", "i", [call])
-    assert "id" not in request_body(stored)["input"][0]
-    assert request_body(stored, store=True)["input"][0]["id"] == "fc"
-
-
-def test_a_request_can_always_be_encoded() -> None:
-    half = "\ud800"
-    asked = Prompt(ModelSettings(f"m{half}"), "c", f"i{half}", [USER], output_schema={half: half})
-    body = json.loads(encoded(request_body(asked)))
-    repaired = "\N{REPLACEMENT CHARACTER}"
-    assert (body["model"], body["instructions"]) == (f"m{repaired}", f"i{repaired}")
-    assert body["text"]["format"]["schema"] == {repaired: repaired}
-    assert json.loads(encoded(request_body(prompt()))) == request_body(prompt())
-
-
-def test_a_schema_becomes_a_format() -> None:
-    body = request_body(Prompt(ModelSettings("m"), "c", "i", [USER], output_schema={"type": "object"}))
-    assert body["text"]["format"]["name"] == "code_output_schema"
-    assert body["text"]["format"]["schema"] == {"type": "object"}

@@ -65,6 +65,7 @@ def events_of_whole(stream: bytes) -> list[tuple[str, bytes]]:
         (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
         (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [("message", b"a")]),
         (b"\xef\xbb\xbf\ndata: a\n\n", [("message", b"a")]),
+        (b"\n\xef\xbb\xbfdata: a\n\n", []),
         (b": comment\nid: 1\nretry: 5\nunknown: x\ndata: a\n\n", [("message", b"a")]),
         (b":\ndata: a\n:\n\n", [("message", b"a")]),
         (b"Data: a\n\n", []),
@@ -83,7 +84,7 @@ def events_of_whole(stream: bytes) -> list[tuple[str, bytes]]:
         ("data: é\u2028\u0085\v\fx\n\n".encode(), [("message", "é\u2028\u0085\v\fx".encode())]),
     ],
 )
-def test_the_rules_of_the_format(stream: bytes, events: list[tuple[str, bytes]]) -> None:
+def test_rules_of_the_format(stream: bytes, events: list[tuple[str, bytes]]) -> None:
     assert events_of_whole(stream) == events
     assert parse(stream) == events
     assert parse(*in_chunks(stream, 1)) == events
@@ -92,11 +93,11 @@ def test_the_rules_of_the_format(stream: bytes, events: list[tuple[str, bytes]])
 @pytest.mark.parametrize(
     "chunks", [[b"data: a\r", b"\n\r", b"\n"], [b"data: a\r", b"", b"\n\r"], [b"data: a\n", b"\r", b"\n"]]
 )
-def test_a_cr_lf_cut_in_two_ends_one_line(chunks: list[bytes]) -> None:
+def test_a_split_cr_lf_ends_one_line(chunks: list[bytes]) -> None:
     assert parse(*chunks, b"data: b\n\n") == [("message", b"a"), ("message", b"b")]
 
 
-def test_an_event_comes_with_the_chunk_that_ends_it() -> None:
+def test_an_event_is_returned_with_the_chunk_that_completes_it() -> None:
     parser = SseParser()
     assert parser.feed(b"data: a\r\n\r") == [SseEvent("message", b"a")]
     assert parser.feed(b"\ndata: b\n\ndata: c\n\nda") == [
@@ -132,7 +133,7 @@ def split_streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 @given(split_streams())
-def test_every_split_of_the_same_bytes_gives_the_events_of_the_whole(
+def test_the_events_are_the_same_for_every_split_of_the_bytes(
     split: tuple[bytes, list[bytes]],
 ) -> None:
     stream, chunks = split
@@ -149,9 +150,33 @@ def test_every_split_of_the_same_bytes_gives_the_events_of_the_whole(
         [b": ", *[b"x"] * 1000],
     ],
 )
-def test_an_event_over_the_limit_is_refused(chunks: list[bytes]) -> None:
+def test_an_event_over_the_limit_is_rejected(chunks: list[bytes]) -> None:
     with pytest.raises(SseOverflowError, match="larger than 1,000 bytes"):
         parse(*chunks, limit=1000)
+
+
+def test_an_event_may_reach_the_limit() -> None:
+    parser = SseParser(7 + 64)  # a line of 7 bytes, and the overhead of a chunk
+    for _ in range(2):
+        assert parser.feed(b"data: x") == []
+        assert parser.feed(b"\n\n") == [SseEvent("message", b"x")]
+    with pytest.raises(SseOverflowError):
+        parser.feed(b"data: xy")
+
+
+@pytest.mark.parametrize("piece", [b"da", b"data: x\n", b"\ndata: x\n\n", b"x\n", b"\nid: 1\n\n"])
+def test_content_grows_with_all_that_is_content(piece: bytes) -> None:
+    parser = SseParser()
+    assert parser.content == 0
+    parser.feed(piece)
+    assert parser.content > 0
+
+
+@pytest.mark.parametrize("piece", [b"", b"\n\n", b":", b": c\n\n", b"\n: c\n: d\n\n", b"\r\n"])
+def test_content_does_not_grow_with_what_keeps_a_connection_open(piece: bytes) -> None:
+    parser = SseParser()
+    parser.feed(piece)
+    assert parser.content == 0
 
 
 def test_the_limit_is_for_one_event_and_not_for_the_stream() -> None:
@@ -163,7 +188,7 @@ def test_the_limit_is_for_one_event_and_not_for_the_stream() -> None:
 def seconds_for(size: int, chunk_size: int) -> float:
     item = b"x" * size
     chunks = in_chunks(b"data: " + item + b"\n\n", chunk_size)
-    parser = SseParser()
+    parser = SseParser(2**28)
     started = time.thread_time()
     events = [event for chunk in chunks for event in parser.feed(chunk)]
     elapsed = time.thread_time() - started
@@ -172,7 +197,7 @@ def seconds_for(size: int, chunk_size: int) -> float:
 
 
 @pytest.mark.parametrize(("size", "chunk_size"), [(2**20, 16 * 1024), (2**19, 16)])
-def test_the_time_for_a_long_line_grows_as_its_length(size: int, chunk_size: int) -> None:
+def test_a_long_line_takes_linear_time(size: int, chunk_size: int) -> None:
     small = min(seconds_for(size, chunk_size) for _ in range(3))
     large = min(seconds_for(16 * size, chunk_size) for _ in range(3))
     assert large < 8 * 16 * small  # quadratic work: 256 times
@@ -193,11 +218,11 @@ def peak_memory(parser: SseParser, chunk: bytes, number: int) -> int:
     return peak
 
 
-def test_a_long_line_takes_twice_its_size() -> None:
+def test_a_long_line_takes_twice_its_size_in_memory() -> None:
     assert peak_memory(SseParser(), b"x" * 64 * 1024, 256) < 2.1 * 16 * 2**20
 
 
 @pytest.mark.parametrize("chunk", [b"ab", b"data:ab\n", b"data:ab\n" * 1000, b"data\n"])
-def test_the_limit_is_one_of_memory_in_however_small_parts_the_bytes_come(chunk: bytes) -> None:
+def test_the_limit_applies_to_memory_however_small_the_chunks_are(chunk: bytes) -> None:
     limit = 2**20
     assert peak_memory(SseParser(limit), chunk, 2 * limit // len(chunk)) < 2.1 * limit

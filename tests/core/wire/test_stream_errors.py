@@ -25,10 +25,23 @@ WORDS = "the backend has no capacity left"
         f'data: {{"type": "response.done", "response": {{"status": "failed", "error": {{"message": "{WORDS}"}}}}}}\n\n',
     ],
 )
-def test_an_error_in_the_stream_is_reported_in_the_providers_words(stream: str) -> None:
+def test_an_error_in_the_stream_is_reported_with_the_providers_message(stream: str) -> None:
     with pytest.raises(StreamBroken, match=WORDS) as caught:
         read(stream.encode() + lines(completed(text("late"))))
     assert caught.value.code == "provider"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ('{"type": "server_error", "message": "x"}', "the response failed (server_error): x"),
+        ("{}", "the response failed (error): no message"),
+    ],
+)
+def test_an_event_with_the_name_error_is_one(data: str, words: str) -> None:
+    with pytest.raises(StreamBroken) as caught:
+        read(f"event: error\ndata: {data}\n\n".encode())
+    assert str(caught.value) == words
 
 
 @pytest.mark.parametrize(
@@ -51,7 +64,7 @@ def test_an_error_in_the_stream_is_reported_in_the_providers_words(stream: str) 
         (completed(text("cut"), status="incomplete", incomplete_details=None), StreamBroken, "provider"),
     ],
 )
-def test_a_failure_has_a_word_for_programs(event: Event, error: type[ModelError], code: str) -> None:
+def test_a_failure_has_a_code_for_programs(event: Event, error: type[ModelError], code: str) -> None:
     with pytest.raises(error) as caught:
         read(lines(event))
     assert caught.value.code == code

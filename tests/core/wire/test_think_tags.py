@@ -55,11 +55,18 @@ def test_only_reasoning_at_the_beginning_is_reasoning(
     opened=st.booleans(),
     at=st.lists(st.integers(0, 40), max_size=6),
 )
-def test_every_split_gives_the_same(text: str, opened: bool, at: list[int]) -> None:
+def test_the_result_is_the_same_for_every_split(text: str, opened: bool, at: list[int]) -> None:
     assert split(text, opened=opened, at=tuple(at)) == split(text, opened=opened)
 
 
-def test_it_takes_time_in_proportion() -> None:
+def test_only_a_possible_start_of_a_tag_is_held_back() -> None:
+    tags = ThinkTags(opened=True)
+    assert tags.add("ab") == [("reasoning", "ab")]
+    assert tags.add("c</t") == [("reasoning", "c")]
+    assert tags.add("x") == [("reasoning", "</tx")]
+
+
+def test_separating_takes_linear_time() -> None:
     tags = ThinkTags(opened=True)
     started = time.process_time()
     blank = ThinkTags(opened=False)
@@ -104,6 +111,7 @@ def test_reasoning_before_a_call_ends_with_the_call() -> None:
     assert isinstance(thought, Reasoning)
     assert thought.content is not None
     assert thought.content[0].text == "I look</thi"
+    assert "".join(one.delta for one in events if isinstance(one, ReasoningTextDelta)) == "I look</thi"
     assert isinstance(made, FunctionCall)
 
 

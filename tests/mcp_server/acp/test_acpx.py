@@ -61,7 +61,7 @@ def touching() -> list[list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(("flag", "code"), [("--approve-all", 0), ("--deny-all", 5)])
-def test_one_prompt_with_its_permission(
+def test_one_prompt_with_a_permission_request(
     workspace: Workspace, replay: Replay, acpx: Acpx, flag: str, code: int
 ) -> None:
     replay(*touching())

@@ -60,7 +60,7 @@ def test_a_saved_key_lets_a_running_agent_open_sessions(keyless: Workspace) -> N
         assert client.new_session()
 
 
-def test_a_damaged_key_is_named_and_not_shown(keyless: Workspace) -> None:
+def test_a_damaged_key_is_reported_and_not_shown(keyless: Workspace) -> None:
     (keyless.home / "keys").mkdir()
     (keyless.home / "keys/SCRIPTED_API_KEY").write_text("a b")
     with AcpClient(keyless) as client:
@@ -75,13 +75,13 @@ def test_a_damaged_key_is_named_and_not_shown(keyless: Workspace) -> None:
     "declared",
     [{}, {"auth": {"terminal": False}}, {"auth": {}}, {"_meta": {"terminal-auth": "yes"}}, {"auth": 1}],
 )
-def test_login_in_a_terminal_is_offered_only_to_clients_that_have_one(
+def test_terminal_login_is_offered_only_to_clients_with_a_terminal(
     workspace: Workspace, declared: dict[str, Any]
 ) -> None:
     assert [one["id"] for one in methods(workspace, declared)] == ["api-key"]
 
 
-def test_login_in_a_terminal_runs_the_agents_command(workspace: Workspace) -> None:
+def test_terminal_login_runs_the_agents_command(workspace: Workspace) -> None:
     agent, login = methods(workspace, TERMINAL)
     assert "type" not in agent
     assert (login["type"], login["args"], "_meta" in login) == ("terminal", ["login"], False)
@@ -95,7 +95,7 @@ def test_older_clients_are_given_the_whole_command(workspace: Workspace) -> None
     assert command["label"]
 
 
-def test_login_in_a_terminal_is_not_for_authenticate(workspace: Workspace) -> None:
+def test_authenticate_rejects_the_terminal_login(workspace: Workspace) -> None:
     with AcpClient(workspace, capabilities=TERMINAL) as client:
         client.initialize()
         assert refused(client, "authenticate", {"methodId": "login"}).code == -32602

@@ -22,9 +22,7 @@ def scripted_server(program: str) -> dict[str, Any]:
     return {"name": "my server", "command": sys.executable, "args": ["-S", "-m", program], "env": pairs}
 
 
-def test_a_server_of_the_clients_is_used_and_its_questions_are_forms(
-    workspace: Workspace, replay: Replay
-) -> None:
+def test_a_clients_server_is_used_and_its_questions_are_forms(workspace: Workspace, replay: Replay) -> None:
     replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         client.answers["elicitation/create"] = lambda _: {"action": "accept", "content": {"name": "me"}}
@@ -92,7 +90,7 @@ def test_anything_but_a_plain_web_address_is_not_opened(
         assert any("my_server was declined" in str(one) for one in client.of_kind("notice"))
 
 
-def test_a_client_that_opens_no_pages_is_not_asked_to(workspace: Workspace, replay: Replay) -> None:
+def test_a_client_that_cannot_open_pages_is_not_asked_to(workspace: Workspace, replay: Replay) -> None:
     replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
@@ -101,7 +99,7 @@ def test_a_client_that_opens_no_pages_is_not_asked_to(workspace: Workspace, repl
 
 
 @pytest.mark.parametrize("capabilities", [{}, EDITOR], ids=["bare", "editor"])
-def test_a_server_that_fails_or_cannot_be_spoken_to_is_a_notice(
+def test_a_server_that_fails_or_has_an_unsupported_transport_is_a_notice(
     workspace: Workspace, replay: Replay, capabilities: dict[str, Any]
 ) -> None:
     replay(text_reply("Done."))

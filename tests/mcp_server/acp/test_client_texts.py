@@ -60,7 +60,7 @@ def run(main: Callable[[], Any]) -> None:
     anyio.run(main)
 
 
-def test_unsaved_text_is_what_is_read_and_what_is_compared(tmp_path: Path) -> None:
+def test_unsaved_text_is_read_and_compared(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("saved\n")
     path.chmod(0o640)
@@ -79,7 +79,7 @@ def test_unsaved_text_is_what_is_read_and_what_is_compared(tmp_path: Path) -> No
     assert (editor.buffers[path], path.read_text()) == ("new\n", "new\n")
 
 
-def test_what_the_editor_refuses_to_read_and_write_is_done_on_the_disk(tmp_path: Path) -> None:
+def test_files_that_the_editor_refuses_are_read_and_written_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("saved\n")
     editor = Editor({})
@@ -95,7 +95,7 @@ def test_what_the_editor_refuses_to_read_and_write_is_done_on_the_disk(tmp_path:
     assert (tmp_path / "below" / "b.txt").read_text() == "b\n"
 
 
-def test_unsaved_text_that_the_editor_refuses_to_replace_is_not_overwritten_on_the_disk(
+def test_unsaved_text_that_the_editor_refuses_to_replace_is_not_overwritten_on_disk(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "a.txt"
@@ -114,7 +114,7 @@ def test_unsaved_text_that_the_editor_refuses_to_replace_is_not_overwritten_on_t
     assert path.read_text() == "saved\n"
 
 
-def test_an_editor_that_does_not_answer_costs_its_time_and_nothing_else(
+def test_an_editor_that_does_not_answer_only_costs_its_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.01)
@@ -136,7 +136,7 @@ def test_an_editor_that_does_not_answer_costs_its_time_and_nothing_else(
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a\0b"])
-def test_binary_content_stays_on_the_disk(tmp_path: Path, data: bytes) -> None:
+def test_binary_content_is_handled_on_disk(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(data)
     editor = Editor({path: "wrong"})

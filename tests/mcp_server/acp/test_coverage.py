@@ -96,7 +96,7 @@ def test_the_table_has_every_name_of_the_schema() -> None:
     assert set(COVERAGE["authentication methods"]) == constants("AuthMethod", "type") | {"agent"}
 
 
-def test_what_the_table_calls_supported_is_what_the_code_has() -> None:
+def test_the_supported_names_in_the_table_match_the_code() -> None:
     assert supported("methods of the agent") - _TO_THE_AGENT == set(METHODS) - {"session/set_model"}
     assert supported("methods of the client") == set(acp_schema.REQUESTS) - {_EITHER_WAY}
     assert supported("updates") == _texts_in_the_code() & set(COVERAGE["updates"])
@@ -161,7 +161,7 @@ def test_a_prompt_ends_with_the_reason_of_its_end(
 
 
 @pytest.mark.parametrize(("command", "kind"), [("cat a", "read"), ("ls", "search"), ("touch b", "execute")])
-def test_a_command_that_only_looks_has_the_kind_of_it(
+def test_a_read_only_command_has_the_matching_kind(
     workspace: Workspace, replay: Replay, command: str, kind: str
 ) -> None:
     (workspace.directory / "a").touch()

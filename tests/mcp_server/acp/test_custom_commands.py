@@ -44,9 +44,7 @@ def test_a_prompt_of_the_user_goes_to_the_model_with_its_arguments(
         assert "/prompts:fix" not in asked
 
 
-def test_a_prompt_cannot_take_the_name_of_a_command_nor_be_one(
-    workspace: Workspace, upstream: ScriptedUpstream
-) -> None:
+def test_a_prompt_cannot_replace_a_built_in_command(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(upstream.base_url)
     upstream.add(stream(sse.message("Yes."), sse.completed()))
     (prompts_folder(workspace) / "status.md").write_text("/compact")
@@ -59,7 +57,7 @@ def test_a_prompt_cannot_take_the_name_of_a_command_nor_be_one(
         assert "/compact" in str(upstream.requests[-1].json)
 
 
-def test_a_new_prompt_is_listed_with_the_next_message(workspace: Workspace, replay: Replay) -> None:
+def test_a_new_prompt_is_listed_with_the_next_prompt(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("One."), sse.completed()], [sse.message("Two."), sse.completed()])
     with AcpClient(workspace) as client:
         session = client.new_session()

@@ -110,7 +110,7 @@ def _descriptors() -> int:
 
 
 @pytest.mark.usefixtures("in_memory")
-def test_every_request_is_answered_once_and_nothing_is_left(caplog: pytest.LogCaptureFixture) -> None:
+def test_every_request_is_answered_once_and_nothing_stays_open(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)  # engines that crash report it
     for seed in range(INTERLEAVINGS):
         done: list[Action] = []
@@ -144,7 +144,7 @@ def test_a_cancellation_that_crosses_the_end_of_the_turn_counts() -> None:
 
 
 @pytest.mark.usefixtures("in_memory")
-def test_requests_about_one_session_wait_for_each_other() -> None:
+def test_requests_about_one_session_run_one_at_a_time() -> None:
     async def main() -> None:
         async with harness() as agent:
             editor = Editor(agent)
@@ -164,7 +164,7 @@ def test_requests_about_one_session_wait_for_each_other() -> None:
 
 
 @pytest.mark.usefixtures("in_memory")
-def test_sessions_that_are_being_opened_count() -> None:
+def test_sessions_being_opened_count_towards_the_limit() -> None:
     async def main() -> None:
         async with harness() as agent:
             editor = Editor(agent)

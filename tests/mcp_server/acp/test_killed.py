@@ -166,7 +166,7 @@ def wait_for_naps_to_end(directory: Path) -> None:
 
 @pytest.mark.timeout(7200 if WALKS > 2 else 300)
 @pytest.mark.parametrize("seed", range(WALKS))
-def test_a_walk_with_kills_leaves_nothing(workspace: Workspace, replay: Replay, seed: int) -> None:
+def test_random_use_with_kills_leaves_no_processes(workspace: Workspace, replay: Replay, seed: int) -> None:
     replay(*responses())
     walk = Walk(workspace, Random(seed))  # noqa: S311 - not a secret
     try:

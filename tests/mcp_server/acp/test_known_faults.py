@@ -22,9 +22,7 @@ def session_params(workspace: Workspace) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", 0, 7, None, 1.0, "1"])
-def test_a_client_that_names_another_version_is_answered_in_ours(
-    workspace: Workspace, version: object
-) -> None:
+def test_a_client_with_another_version_gets_our_version(workspace: Workspace, version: object) -> None:
     with AcpClient(workspace) as client:
         params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
         assert client.call("initialize", params)["protocolVersion"] == 1
@@ -45,7 +43,7 @@ def test_nothing_about_a_session_precedes_the_answer_that_names_it(
         assert client.asked == []
 
 
-def test_a_session_that_is_loaded_again_and_again_shows_everything_once(
+def test_a_session_that_is_loaded_repeatedly_shows_everything_once(
     workspace: Workspace, replay: Replay
 ) -> None:
     replay(text_reply("One."), text_reply("Two."))
@@ -80,7 +78,7 @@ def test_a_cancellation_stops_the_session_that_it_names(workspace: Workspace, re
         assert client.result(going) == {"stopReason": "end_turn"}
 
 
-def test_a_prompt_behind_a_cancelled_permission_runs_at_once(workspace: Workspace, replay: Replay) -> None:
+def test_a_prompt_after_a_cancelled_permission_runs_immediately(workspace: Workspace, replay: Replay) -> None:
     replay(shell("touch", "made"), text_reply("Instead."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = lambda _: None
@@ -102,7 +100,7 @@ BAD_CALLS = [
 ]
 
 
-def test_malformed_calls_do_not_spoil_the_session(workspace: Workspace, replay: Replay) -> None:
+def test_malformed_calls_do_not_break_the_session(workspace: Workspace, replay: Replay) -> None:
     replay([*BAD_CALLS, sse.completed()], text_reply("Sorry."), text_reply("Fine."))
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
@@ -162,7 +160,7 @@ def server(**more: Any) -> dict[str, Any]:
     ],
     ids=["list", "type", "object"],
 )
-def test_a_server_is_described_as_each_client_does(
+def test_servers_are_accepted_in_every_clients_form(
     workspace: Workspace, replay: Replay, more: dict[str, Any]
 ) -> None:
     replay([sse.function_call("mine__ask", {}, "c1"), sse.completed()], text_reply("Done."))
@@ -173,7 +171,7 @@ def test_a_server_is_described_as_each_client_does(
 
 
 @pytest.mark.parametrize("entry", [{"env": "A=b"}, {"env": 1}, {"env": [["A", "b"]]}, {"env": {"A": 1}}])
-def test_an_environment_that_cannot_be_read_is_not_left_out(
+def test_an_unreadable_environment_is_an_error(
     workspace: Workspace, replay: Replay, entry: dict[str, Any]
 ) -> None:
     replay()
@@ -184,7 +182,9 @@ def test_an_environment_that_cannot_be_read_is_not_left_out(
         assert refused.value.code == -32602
 
 
-def test_blank_lines_and_returns_between_messages_are_nothing(workspace: Workspace, replay: Replay) -> None:
+def test_blank_lines_and_carriage_returns_between_messages_are_ignored(
+    workspace: Workspace, replay: Replay
+) -> None:
     replay(text_reply("Done."))
     with AcpClient(workspace) as client:
         client.write_line(b"")
@@ -195,9 +195,7 @@ def test_blank_lines_and_returns_between_messages_are_nothing(workspace: Workspa
         assert all("error" not in frame for frame in client.frames)
 
 
-def test_a_session_that_does_not_exist_is_refused_at_once_and_named(
-    workspace: Workspace, replay: Replay
-) -> None:
+def test_an_unknown_session_is_rejected_immediately_by_name(workspace: Workspace, replay: Replay) -> None:
     replay()
     with AcpClient(workspace) as client:
         client.initialize()
@@ -218,7 +216,7 @@ def test_a_session_that_does_not_exist_is_refused_at_once_and_named(
         choose("none")({}),
     ],
 )
-def test_a_permission_that_is_answered_wrongly_neither_hangs_nor_allows(
+def test_an_invalid_answer_to_a_permission_request_neither_hangs_nor_allows(
     workspace: Workspace, replay: Replay, answer: dict[str, Any]
 ) -> None:
     replay(shell("touch", "made"), text_reply("Done."))

@@ -29,7 +29,7 @@ from support.command import Workspace
 from support.running import naps
 
 
-def test_a_prompt_of_many_megabytes_is_taken(workspace: Workspace, replay: Replay) -> None:
+def test_a_prompt_of_many_megabytes_is_accepted(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Done."), sse.completed()])
     with AcpClient(workspace, "-a", "never") as client:
         session = client.new_session()
@@ -56,7 +56,7 @@ def test_a_prompt_of_many_megabytes_is_taken(workspace: Workspace, replay: Repla
         },
     ],
 )
-def test_no_line_is_longer_than_clients_read(update: dict[str, Any]) -> None:
+def test_no_line_is_longer_than_clients_can_read(update: dict[str, Any]) -> None:
     writer = MemoryWriter()
 
     async def main() -> None:
@@ -69,7 +69,7 @@ def test_no_line_is_longer_than_clients_read(update: dict[str, Any]) -> None:
     assert "not shown" in str(frame) or "of base64" in str(frame)
 
 
-def test_what_cannot_be_shown_whole_cannot_be_approved() -> None:
+def test_a_question_that_cannot_be_shown_completely_cannot_be_approved() -> None:
     writer = MemoryWriter()
     changes = {"/w/a": AddChange(add=AddBody(content="x" * 9 * 2**20))}
     request = ApplyPatchApprovalRequest(call_id="c", approval_id="a", changes=changes)
@@ -86,7 +86,7 @@ def test_what_cannot_be_shown_whole_cannot_be_approved() -> None:
     assert writer.frames == []
 
 
-def test_a_client_that_does_not_read_is_waited_for_within_bounds() -> None:
+def test_a_client_that_does_not_read_is_awaited_within_limits() -> None:
     reading, writing = os.pipe()
 
     async def main() -> None:
@@ -114,7 +114,7 @@ def test_a_client_that_does_not_read_is_waited_for_within_bounds() -> None:
     os.close(writing)
 
 
-def test_a_client_that_has_gone_costs_nothing() -> None:
+def test_a_disconnected_client_costs_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)
 
@@ -163,5 +163,5 @@ def test_no_process_is_left_when_the_editor_closes(workspace: Workspace, replay:
         (b"", False),
     ],
 )
-def test_which_initialize_is_that_of_acp(line: bytes, is_acp: bool) -> None:
+def test_an_acp_initialize_is_recognised(line: bytes, is_acp: bool) -> None:
     assert is_initialize(line) == is_acp

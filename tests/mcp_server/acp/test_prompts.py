@@ -35,7 +35,7 @@ def test_a_prompt_streams_and_ends(workspace: Workspace, replay: Replay) -> None
         assert titled["title"] == "go"
 
 
-def test_messages_of_a_turn_have_ids_of_their_own(workspace: Workspace, replay: Replay) -> None:
+def test_messages_of_a_turn_have_their_own_ids(workspace: Workspace, replay: Replay) -> None:
     look = sse.function_call("shell", {"command": ["true"]}, "c1")
     replay(
         [sse.text_delta("First."), sse.message("First."), look, sse.completed()],
@@ -47,7 +47,7 @@ def test_messages_of_a_turn_have_ids_of_their_own(workspace: Workspace, replay: 
         assert first["messageId"] != second["messageId"]
 
 
-def test_every_result_is_as_the_schema_has_it(workspace: Workspace, replay: Replay) -> None:
+def test_every_result_matches_the_schema(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Hello"), sse.completed()])
     with AcpClient(workspace) as client:
         check("InitializeResponse", client.initialize())
@@ -95,7 +95,7 @@ def test_a_cancelled_command_ends_the_prompt_as_cancelled(workspace: Workspace, 
         assert client.text() == "Again."
 
 
-def test_a_cancellation_right_behind_the_prompt_counts(workspace: Workspace, replay: Replay) -> None:
+def test_a_cancellation_directly_after_the_prompt_counts(workspace: Workspace, replay: Replay) -> None:
     replay(SLEEP)
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
@@ -120,7 +120,7 @@ def test_a_withdrawn_prompt_is_answered_and_the_session_continues(
         assert client.prompt(session) == "end_turn"
 
 
-def test_a_second_prompt_is_refused_while_one_runs(workspace: Workspace, replay: Replay) -> None:
+def test_a_second_prompt_is_rejected_while_one_runs(workspace: Workspace, replay: Replay) -> None:
     replay(SLEEP)
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
@@ -143,7 +143,9 @@ def test_an_error_of_the_model_is_an_error_with_its_text(workspace: Workspace, r
 
 
 @pytest.mark.parametrize("end", ["eof", "term", "hup"])
-def test_it_is_gone_at_once_when_the_client_is(workspace: Workspace, replay: Replay, end: str) -> None:
+def test_the_agent_exits_immediately_when_the_client_disconnects(
+    workspace: Workspace, replay: Replay, end: str
+) -> None:
     replay(SLEEP)
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
@@ -168,7 +170,7 @@ def test_it_is_gone_at_once_when_the_client_is(workspace: Workspace, replay: Rep
         assert client.of_kind("tool_call")[0]["toolCallId"] == "c1"
 
 
-def test_nothing_but_the_answer_is_printed_and_no_home_or_key_is_needed(workspace: Workspace) -> None:
+def test_initialize_prints_only_its_answer_and_needs_no_home_or_key(workspace: Workspace) -> None:
     """The check of the registry of agents: a bare environment, one line, at least one usable method."""
     request = (
         b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1,"clientCapabilities":'
@@ -195,7 +197,7 @@ def test_nothing_but_the_answer_is_printed_and_no_home_or_key_is_needed(workspac
 
 
 @pytest.mark.parametrize("option", ["approved", "denied", "abort"])
-def test_a_person_decides_about_a_command(workspace: Workspace, replay: Replay, option: str) -> None:
+def test_the_user_decides_about_a_command(workspace: Workspace, replay: Replay, option: str) -> None:
     touch = sse.function_call("shell", {"command": ["touch", "made"]}, "c1")
     replay([touch, sse.completed()], [sse.message("Done."), sse.completed()])
     with AcpClient(workspace, "-a", "untrusted", "-s", "danger-full-access", capabilities=EDITOR) as client:

@@ -9,7 +9,7 @@ from support.acp_client import AcpClient
 from support.command import CODE, Workspace
 
 
-def test_an_initialize_with_a_number_for_a_version_is_acps(workspace: Workspace, replay: Replay) -> None:
+def test_an_initialize_with_a_numeric_version_is_acp(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Hello"), sse.completed()])
     with AcpClient(workspace, command=(CODE, "mcp-server")) as client:
         assert client.initialize()["agentCapabilities"]["loadSession"]
@@ -17,7 +17,7 @@ def test_an_initialize_with_a_number_for_a_version_is_acps(workspace: Workspace,
         assert client.text() == "Hello"
 
 
-def test_wrong_settings_are_reported_to_the_editor(workspace: Workspace) -> None:
+def test_invalid_settings_are_reported_to_the_editor(workspace: Workspace) -> None:
     (workspace.home / "config.toml").write_text("model = [")
     with AcpClient(workspace, command=(CODE, "mcp-server")) as client:
         client.initialize()
@@ -26,7 +26,7 @@ def test_wrong_settings_are_reported_to_the_editor(workspace: Workspace) -> None
         assert "config.toml" in json.dumps(client.frames[-1]["error"])
 
 
-def test_any_other_initialize_is_mcps(workspace: Workspace) -> None:
+def test_any_other_initialize_is_mcp(workspace: Workspace) -> None:
     params = {
         "protocolVersion": "2025-06-18",
         "capabilities": {},

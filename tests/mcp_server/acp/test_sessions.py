@@ -91,6 +91,35 @@ def test_a_load_shows_everything_before_its_answer(
         assert client.text().endswith("Again.")
 
 
+FAILING = {
+    "bad arguments": sse.function_call("shell", {"command": 5}, "c1"),
+    "an unknown tool": sse.function_call("unheard_of", {}, "c1"),
+    "no such image": sse.function_call("view_image", {"path": "missing.png"}, "c1"),
+    "a patch that does not fit": sse.custom_tool_call("apply_patch", PATCH, "c1"),
+    "a script": sse.function_call("exec_command", {"cmd": "echo out; exit 3"}, "c1"),
+    "a missing directory": sse.function_call("shell", {"command": ["ls"], "workdir": "missing"}, "c1"),
+}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_call_that_failed_is_loaded_as_failed(workspace: Workspace, replay: Replay, failing: str) -> None:
+    succeeding = sse.function_call("exec_command", {"cmd": "echo out"}, "c2")
+    replay(
+        [FAILING[failing], sse.completed()],
+        [succeeding, sse.completed()],
+        [sse.message("Done."), sse.completed()],
+    )
+    with AcpClient(workspace, *FULL) as client:
+        session = client.new_session()
+        client.prompt(session)
+        live = {u["toolCallId"]: u["status"] for u in client.updates if "status" in u}
+    with AcpClient(workspace, *FULL) as client:
+        client.initialize()
+        client.call("session/load", {"sessionId": session, **session_params(workspace)})
+        loaded = {u["toolCallId"]: u["status"] for u in client.updates if "status" in u}
+    assert live == loaded == {"c1": "failed", "c2": "completed"}
+
+
 def test_a_session_without_a_prompt_is_resumed_by_another_process(
     workspace: Workspace, replay: Replay
 ) -> None:
@@ -121,7 +150,7 @@ def test_a_session_that_was_never_prompted_leaves_the_list_after_a_day(
         assert client.call("session/list", {}) == {"sessions": []}
 
 
-def test_a_session_that_is_being_given_up_is_waited_for(workspace: Workspace, replay: Replay) -> None:
+def test_loading_waits_for_a_session_that_is_being_released(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Here."), sse.completed()])
     with AcpClient(workspace) as first, AcpClient(workspace) as second:
         session = first.new_session()
@@ -134,7 +163,7 @@ def test_a_session_that_is_being_given_up_is_waited_for(workspace: Workspace, re
         assert "modes" in second.result(request)
 
 
-def test_modes_and_options_of_a_session_come_back(workspace: Workspace, replay: Replay) -> None:
+def test_the_modes_and_options_of_a_session_are_restored(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Here."), sse.completed()])
     (workspace.home / "config.toml").write_text('sandbox_mode = "workspace-write"\n')
     with AcpClient(workspace) as client:
@@ -192,7 +221,7 @@ def test_an_invalid_id_does_not_reach_the_file_system(
             assert len(str(failed.value.error)) < 2_000
 
 
-def test_a_session_is_closed_while_it_works(workspace: Workspace, replay: Replay) -> None:
+def test_a_session_can_be_closed_during_a_prompt(workspace: Workspace, replay: Replay) -> None:
     replay(
         [
             sse.function_call("shell", {"command": ["bash", "-c", "echo begun; sleep 300"]}, "c1"),
@@ -225,7 +254,7 @@ def test_a_session_is_closed_while_it_works(workspace: Workspace, replay: Replay
         ({"systemPrompt": {"mode": "append", "content": [{"type": "image"}]}}, "systemPrompt.content"),
     ],
 )
-def test_wrong_parameters_are_named(
+def test_invalid_parameters_are_named(
     workspace: Workspace, replay: Replay, params: dict[str, Any], message: str
 ) -> None:
     replay()
@@ -237,7 +266,7 @@ def test_wrong_parameters_are_named(
         assert message in failed.value.error["message"]
 
 
-def test_further_directories_are_writable_where_the_workspace_is(
+def test_additional_directories_are_writable_if_the_workspace_is(
     workspace: Workspace, replay: Replay, tmp_path: Path
 ) -> None:
     second = tmp_path / "second"
@@ -272,7 +301,7 @@ def test_further_directories_are_writable_where_the_workspace_is(
         ({"_meta": {"systemPrompt": "Be brief."}}, False),
     ],
 )
-def test_the_clients_system_prompt_reaches_the_model(
+def test_the_clients_system_prompt_is_sent_to_the_model(
     workspace: Workspace, upstream: ScriptedUpstream, params: dict[str, Any], override: bool
 ) -> None:
     workspace.configure(upstream.base_url)

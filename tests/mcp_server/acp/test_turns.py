@@ -50,7 +50,7 @@ def test_without_a_terminal_the_output_grows(workspace: Workspace, replay: Repla
         assert texts[-1] == "```\none\ntwo\nthree\n```"
 
 
-def test_what_a_waiting_command_has_printed_is_seen(workspace: Workspace, replay: Replay) -> None:
+def test_the_output_of_a_waiting_command_is_shown(workspace: Workspace, replay: Replay) -> None:
     # The title shows the script, so the word is printed in pieces, the second no longer than the first.
     script = "printf beg; sleep 0.5; echo un; until [ -e go ]; do sleep 0.05; done"
     replay(shell("bash", "-c", script), text_reply("Done."))
@@ -61,7 +61,7 @@ def test_what_a_waiting_command_has_printed_is_seen(workspace: Workspace, replay
         assert client.result(prompt) == {"stopReason": "end_turn"}
 
 
-def test_a_question_is_asked_whole_with_its_options_in_order(workspace: Workspace, replay: Replay) -> None:
+def test_a_question_is_complete_and_its_options_are_in_order(workspace: Workspace, replay: Replay) -> None:
     replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = choose("approved-for-session")
@@ -91,7 +91,7 @@ def test_a_question_is_asked_whole_with_its_options_in_order(workspace: Workspac
         ({"outcome": {"outcome": "selected", "optionId": "approved", "x": 1}, "y": 2}, "end_turn", True),
     ],
 )
-def test_only_an_option_that_allows_allows(
+def test_only_an_allowing_option_allows(
     workspace: Workspace, replay: Replay, answer: Any, reason: str, ran: bool
 ) -> None:
     replay(shell("touch", "made"), text_reply("Done."))
@@ -101,7 +101,7 @@ def test_only_an_option_that_allows_allows(
     assert (workspace.directory / "made").exists() == ran
 
 
-def test_a_client_that_cannot_be_asked_hangs_nothing(workspace: Workspace, replay: Replay) -> None:
+def test_a_client_that_cannot_be_asked_does_not_cause_a_hang(workspace: Workspace, replay: Replay) -> None:
     replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         assert client.prompt(client.new_session()) == "end_turn"
@@ -142,7 +142,7 @@ def test_a_session_that_is_loaded_during_its_prompt_can_still_be_cancelled(
         assert client.result(prompt) == {"stopReason": "cancelled"}
 
 
-def test_a_client_that_dies_while_it_is_asked_leaves_nothing_behind(
+def test_a_client_that_dies_during_a_question_leaves_nothing_behind(
     workspace: Workspace, replay: Replay
 ) -> None:
     replay(shell("touch", "made"), text_reply("Done."))
@@ -196,7 +196,7 @@ def test_modes_and_options_change_and_are_reported(workspace: Workspace, replay:
             assert failed.value.code == -32602
 
 
-def test_a_mode_decides_what_runs(workspace: Workspace, replay: Replay) -> None:
+def test_the_mode_determines_what_runs(workspace: Workspace, replay: Replay) -> None:
     replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, "-a", "untrusted", "-s", "read-only") as client:
         session = client.new_session()
@@ -249,7 +249,7 @@ def test_the_models_questions_are_forms(
         assert asked["params"]["requestedSchema"]["properties"]["choice_1"]["enum"] == ["1. A"]
 
 
-def test_no_mode_hides_what_the_settings_say(workspace: Workspace, replay: Replay) -> None:
+def test_modes_do_not_hide_the_configured_settings(workspace: Workspace, replay: Replay) -> None:
     replay()
     with AcpClient(workspace, "-a", "untrusted", "-s", "workspace-write") as client:
         client.initialize()
@@ -260,7 +260,7 @@ def test_no_mode_hides_what_the_settings_say(workspace: Workspace, replay: Repla
         ]  # fmt: skip
 
 
-def test_the_commands(workspace: Workspace, replay: Replay) -> None:
+def test_built_in_commands(workspace: Workspace, replay: Replay) -> None:
     patch = "*** Begin Patch\n*** Add File: b.txt\n+new\n*** End Patch"
     replay(
         [sse.custom_tool_call("apply_patch", patch, "p1"), sse.completed()],
@@ -275,7 +275,7 @@ def test_the_commands(workspace: Workspace, replay: Replay) -> None:
             ("/diff", "+new"),
             ("/status", "danger-full-access"),
             ("/review the tests", "Nothing is wrong."),
-            ("/undo", "undid 1 file"),
+            ("/undo", "undid changes to 1 file"),
         ):
             client.updates.clear()
             assert client.prompt(session, command) == "end_turn"
@@ -296,7 +296,7 @@ def test_the_commands(workspace: Workspace, replay: Replay) -> None:
         ("text", "prompt.0"),
     ],
 )
-def test_a_block_that_cannot_be_taken_is_named(
+def test_an_unsupported_block_is_named(
     workspace: Workspace, replay: Replay, block: Any, message: str
 ) -> None:
     replay(text_reply("Done."))

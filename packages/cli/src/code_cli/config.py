@@ -11,6 +11,7 @@ import click
 from code_cli.leading_options import LeadingOptionsGroup
 from code_cli.run import settings_checked
 from code_cli.session_options import DIRECTORY, PROFILE, SETTINGS, CommandT
+from code_cli.typed_ahead import drop_typed_ahead
 
 if TYPE_CHECKING:
     from code_core.config.explain import Explanation
@@ -133,6 +134,7 @@ def trust_command(cwd: Path | None, yes: bool) -> None:
             raise click.UsageError("cannot ask without a terminal: use --yes once you have read the file")
         answer = True if yes else None
         while answer is None:
+            drop_typed_ahead()
             answer = parse_yes_or_no(click.prompt(f"{question.title} (y yes, n no)", prompt_suffix=": "))
         if not answer:
             click.echo("nothing changed; to record a no, use code config untrust")

@@ -1,13 +1,12 @@
 """The `code` command. It imports only click; each command imports what it needs."""
 
-import gc
 import os
 import sys
 
 import click
 
 from code_cli.lazy_group import Entry, LazyGroup
-from code_cli.pydantic_imports import disable_pydantic_plugins
+from code_cli.pydantic_import import make_pydantic_cheaper
 from code_cli.terminal import guard_standard_streams
 
 COMMANDS = {
@@ -96,8 +95,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command and exit with its code; the console script."""
-    gc.set_threshold(1_000_000)  # imports create many permanent objects; `run_frontend` lowers this
-    disable_pydantic_plugins()
+    make_pydantic_cheaper()
     _reopen_closed_streams()
     guard_standard_streams()
     try:

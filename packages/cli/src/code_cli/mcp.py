@@ -129,7 +129,7 @@ def login_command(name: str) -> None:
 @mcp_command.command("logout")
 @click.argument("name")
 def logout_command(name: str) -> None:
-    """Delete the tokens of a server."""
+    """Delete the saved tokens of a server."""
     from code_core.config.paths import find_home
     from code_core.mcp_servers.launch import token_path
     from code_mcp_client.sign_in import TokenFile

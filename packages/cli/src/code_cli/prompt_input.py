@@ -96,12 +96,12 @@ def _something_comes(stream: BinaryIO) -> bool:
     """Wait for the first byte or the end; False for a pipe that stays open without data."""
     if select.select([stream], [], [], NOTICE_SECONDS)[0]:
         return True
-    print("waiting for standard input; close it (< /dev/null) if nothing will come", file=sys.stderr)
+    print("waiting for standard input; close it (< /dev/null) if there is no input", file=sys.stderr)
     if select.select([stream], [], [], PATIENCE_SECONDS - NOTICE_SECONDS)[0]:
         return True
     print(
-        f"nothing came on standard input for {PATIENCE_SECONDS:g} s: continuing without it "
-        "(with - as the prompt it is read to its end)",
+        f"standard input was silent for {PATIENCE_SECONDS:g} s: continuing without it "
+        "(with - as the prompt, it is read to its end)",
         file=sys.stderr,
     )
     return False

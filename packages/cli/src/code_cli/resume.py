@@ -55,7 +55,7 @@ def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **sessi
 def fork_command(
     words: tuple[str, ...], last: bool, everywhere: bool, drop_last: int, **session: Any
 ) -> None:
-    """Continue with a copy of SESSION, which does not change and may be open elsewhere."""
+    """Continue with a copy of SESSION. The original does not change, and may be open elsewhere."""
     reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"], pick=True)
     overrides = overrides_from(**session)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from code_cli.pydantic_imports import import_pydantic_core
 from code_cli.run import USAGE
 
 if TYPE_CHECKING:
@@ -122,7 +121,6 @@ def overrides_from(
     Raises:
         click.UsageError: options contradict each other.
     """
-    import_pydantic_core()
     from code_core.config.load import ConfigOverrides
     from code_core.config.overrides import parse_setting
     from code_core.errors import ConfigError

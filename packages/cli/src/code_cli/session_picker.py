@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from code_cli.typed_ahead import drop_typed_ahead
+
 if TYPE_CHECKING:
     from code_core.store.record import SessionRecord
 
@@ -58,6 +60,7 @@ def _rows(sessions: "Sequence[SessionRecord]", *, with_directory: bool) -> list[
 def _ask_number(count: int) -> int:
     """A number up to `count`; an empty line means the newest session, and `q` or the end of input exits."""
     while True:
+        drop_typed_ahead()
         try:
             text = input(f"Session [1-{count}, Enter for 1, q to leave]: ").strip()
         except (EOFError, KeyboardInterrupt):

@@ -15,6 +15,7 @@ import click
 from code_cli.directory import absolute_directory
 from code_cli.leading_options import LeadingOptionsGroup
 from code_cli.run import FAILED, USAGE
+from code_cli.typed_ahead import drop_typed_ahead
 
 if TYPE_CHECKING:
     from code_core.store.record import SessionRecord
@@ -158,6 +159,7 @@ def delete_command(session: str, yes: bool) -> None:
         if not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("cannot ask without a terminal: use --yes")
+            drop_typed_ahead()
             click.confirm(f"Delete {_shown(record.title)[:LONGEST_TITLE]!r} ({record.id})?", abort=True)
         store.delete(record)
     click.echo(f"deleted {record.id}")

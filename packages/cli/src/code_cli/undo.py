@@ -33,18 +33,19 @@ def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool
         raise click.UsageError("name one session")
     with reported():
         from code_core.config.paths import find_home
-        from code_core.session.stored.opening import found, store_of
+        from code_core.session.stored.opening import find_session, store_of
         from code_core.session.stored.undo_stored import step_stored
 
         store = store_of(find_home(os.environ))
-        record = found(store, reference)
+        record = find_session(store, reference)
         outcome = step_stored(store, record, action)
 
     from code_core.view.visible import visible
 
-    what = "undid" if action == "undo" else "brought back"
+    what = "undid" if action == "undo" else "redid"
     count = len(outcome.restored)
-    click.echo(f"{what} {count} file{'' if count == 1 else 's'} of {visible(record.title)[:60]}")
+    title = visible(record.title)[:60]
+    click.echo(f"{what} changes to {count} file{'' if count == 1 else 's'} ({title})")
     for path in outcome.restored:
         click.echo(f"  {visible(path)}")
     for left in outcome.left:

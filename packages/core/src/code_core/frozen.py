@@ -16,7 +16,10 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass with slots, like `dataclass(frozen=True, slots=True)` but cheaper."""
+    text = cls.__doc__
+    cls.__doc__ = text or cls.__name__  # without one, `dataclass` makes it from the signature, which is slow
     frozen_class: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    frozen_class.__doc__ = text
     compared = [one.name for one in fields(frozen_class) if one.compare]
 
     def define_and_init(self: Any, *arguments: Any, **named: Any) -> None:

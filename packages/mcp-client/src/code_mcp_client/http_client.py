@@ -74,7 +74,14 @@ class IsolatingClient(httpx2.AsyncClient):
     async def _send_aside(self, request: httpx2.Request, options: dict[str, Any]) -> None:
         try:
             with anyio.move_on_after(_SECONDS_TO_TAKE):
-                await (await self._answered(request, options)).aclose()
+                response = await self._answered(request, options)
+                try:
+                    if await self._responses.note_forgotten(response):
+                        logger.info("%s has forgotten the session", shown(request.url))
+                except httpx2.StreamError as error:
+                    logger.info("no readable answer from %s: %s", shown(request.url), error)
+                finally:
+                    await response.aclose()
         finally:
             self._in_background -= 1
 

@@ -228,7 +228,13 @@ class HttpDispatcher:
             await link.ready.wait()
             if not self._running:
                 raise ClientClosed("the MCP client was closed")
-            if link is self._link and not link.retired.is_set():
+            if (
+                self._responses.forgotten is not None
+                and self._responses.forgotten == self._responses.session_id
+            ):
+                self._responses.session_id = None
+                self._replace(link)
+            elif link is self._link and not link.retired.is_set():
                 return link
 
     async def _shake_hands(self, link: _Link) -> None:

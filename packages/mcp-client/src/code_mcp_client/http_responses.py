@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 
 import httpx2
+from mcp_types import METHOD_NOT_FOUND
 
 from code_mcp_client.http_failures import Broken, Failure, Refused, reason_of
 from code_mcp_client.messages import RequestId
@@ -22,6 +23,7 @@ class Responses:
 
     Attributes:
         session_id: the MCP session id that the server sent last.
+        forgotten: the session id that the server did not know when it got a notification or an answer.
 
     Args:
         limit: the maximum size in bytes of a response that is not an event stream, and of one event.
@@ -31,6 +33,7 @@ class Responses:
         self._limit = limit
         self._failures: OrderedDict[RequestId, Failure] = OrderedDict()
         self.session_id: str | None = None
+        self.forgotten: str | None = None
 
     async def hook(self, response: httpx2.Response) -> None:
         """Record the status of a refused request; limit the body and record where it breaks."""
@@ -55,9 +58,30 @@ class Responses:
             self._failures.popitem(last=False)
         return request_id
 
+    async def note_forgotten(self, response: httpx2.Response) -> bool:
+        """Note and return whether this response to a notification or an answer says that its session is unknown."""
+        if response.status_code not in {400, 404} or SESSION_HEADER not in response.request.headers:
+            return False
+        body = await response.aread()
+        match _json_of(body):
+            case {"error": {"code": code}} if code == METHOD_NOT_FOUND:
+                return False
+            case _ if response.status_code == 400 and b"session" not in body.lower():
+                return False
+        self.forgotten = response.request.headers[SESSION_HEADER]
+        return True
+
     def take_failure(self, request_id: RequestId) -> Failure | None:
         """Return the failure of a request, once."""
         return self._failures.pop(request_id, None)
+
+
+def _json_of(body: bytes) -> object:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 class _Stream(httpx2.AsyncByteStream):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import anyio
 from anyio.abc import TaskGroup
 from pydantic import ValidationError
 
@@ -14,6 +15,7 @@ from code_core.acp.updates import UpdateTranslator
 from code_core.errors import CodeError
 from code_core.model.catalog import suggested_models
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
+from code_core.protocol.mcp_events import ElicitationWithdrawn
 from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.session_events import SessionSnapshot
@@ -40,7 +42,7 @@ from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_requi
 from code_mcp_server.sessions import SOURCE, Session, SessionPool
 from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
-from code_mcp_server.turns import Question, Turn, TurnEnd
+from code_mcp_server.turns import Question, Turn, TurnEnd, question_key
 
 _log = logging.getLogger("code_core")
 
@@ -216,25 +218,30 @@ class _Call:
 
     async def _to_the_end(self, session: Session, turn: Turn) -> dict[str, Any]:
         relay, denied = self._relay(session), 0
+        asking: dict[str, anyio.CancelScope] = {}
 
         async def on_event(_: Conversation, event: Event, questions: TaskGroup) -> None:
             nonlocal denied
             await relay.send(event)
+            if isinstance(event.msg, ElicitationWithdrawn) and event.msg.id in asking:
+                asking[event.msg.id].cancel()
             if (question := turn.question_in(event)) is not None:
                 if approvals.can_ask(question, self.caller.abilities) and not self.caller.modern:
-                    questions.start_soon(self._ask, turn, question, event.id)
+                    scope = asking[question_key(question)] = anyio.CancelScope()
+                    questions.start_soon(self._ask, turn, question, event.id, scope)
                 else:
                     denied += 1
                     await turn.reply(approvals.denial(question))
 
         return self._result(session, turn, await turn.run(on_event, relay.live), denied)
 
-    async def _ask(self, turn: Turn, question: Question, event_id: str) -> None:
+    async def _ask(self, turn: Turn, question: Question, event_id: str, scope: anyio.CancelScope) -> None:
         extra = approvals.details(question, event_id, str(self.caller.request_id))
-        answer = await self.caller.peer.ask(
-            "elicitation/create", {**approvals.elicitation(question), **extra}
-        )
-        await turn.reply(approvals.reply(question, answer))
+        with scope:
+            answer = await self.caller.peer.ask(
+                "elicitation/create", {**approvals.elicitation(question), **extra}
+            )
+            await turn.reply(approvals.reply(question, answer))
 
     def _relay(self, session: Session) -> Relay:
         translator = UpdateTranslator() if self.name == "session/prompt" else None

@@ -12,7 +12,7 @@ from code_core.errors import ConversationError
 from code_core.protocol.answer_ops import ResolvePlan, UserInputAnswer
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
-from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.mcp_events import ElicitationRequest, ElicitationWithdrawn
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, ResolveElicitation, UserInput
 from code_core.protocol.question_events import PlanProposed, RequestUserInput
 from code_core.session.conversation import Conversation
@@ -132,7 +132,9 @@ class Turn:
         return self.end
 
     def note(self, event: Event) -> None:
-        """Remember the question in `event`, if any."""
+        """Remember the question in `event`, or forget one that `event` withdraws."""
+        if isinstance(event.msg, ElicitationWithdrawn):
+            self.open.pop(event.msg.id, None)
         if (question := self.question_in(event)) is not None:
             self.open[question_key(question)] = question, event.id
 

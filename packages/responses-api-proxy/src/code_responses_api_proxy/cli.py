@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--exit-on-eof",
         action="store_true",
-        help="exit when standard input closes, such as with the parent process",
+        help="exit when standard input closes, for example because the parent process has ended",
     )
     add(
         "--http-shutdown",
@@ -124,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
         "--no-secret-memory",
         dest="secret_memory",
         action="store_false",
-        help="lock the key with mlock; memfd_secret prevents hibernation",
+        help="lock the key with mlock instead of memfd_secret, which prevents hibernation",
     )
     add(
         "--no-self-sandbox",

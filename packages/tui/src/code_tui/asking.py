@@ -59,6 +59,12 @@ class Asker:
         finally:
             self._open = False
 
+    def take_back(self) -> None:
+        """Discard what was entered for a question that is no longer asked."""
+        self._printer.show_line("")
+        if entered := self._lines.drop():
+            self._printer.show_line(f"(discarded with the question: {shortened(visible(entered))})")
+
     async def watch_screen(self) -> None:
         """Show an open question again when the program continues after Ctrl+Z, and when the screen gets narrower."""
         with anyio.open_signal_receiver(signal.SIGCONT, signal.SIGWINCH) as signals:

@@ -109,6 +109,15 @@ class LineInput:
         self._held += whole + end
         return whole.decode("utf-8", "replace").split("\n"), unfinished.decode("utf-8", "replace")
 
+    def drop(self) -> str:
+        """Discard what was entered on the terminal since the last `hold`, and return it."""
+        if not self.is_terminal:
+            return ""
+        held, self._held = self._held, b""
+        lines, unfinished = self.hold()
+        self._held = held
+        return "\n".join((*lines, unfinished)).strip()
+
     def release(self) -> None:
         """Restore what was held, before everything else."""
         self._buffer, self._held = self._held + self._buffer, b""

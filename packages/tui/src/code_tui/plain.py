@@ -42,6 +42,7 @@ from code_core.protocol.policies import ReviewDecision
 from code_core.protocol.question_events import PlanProposed, RequestUserInput
 from code_core.protocol.session_events import SettingsChanged, UndoCompleted
 from code_core.session.conversation import Conversation
+from code_core.session.events.open_items import question_id
 from code_core.session.manager import ConversationManager
 from code_core.session.stored.opening import Last
 from code_core.signals import ending_signals
@@ -275,9 +276,18 @@ class _PlainFrontend:
         if not isinstance(msg, Question):
             return
         with anyio.CancelScope() as self._asking:
-            await self._conversation.submit(await self._op(msg))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._take_back, msg, self._asking)
+                await self._conversation.submit(await self._op(msg))
+                tasks.cancel_scope.cancel()
         self._asking = None
         self._input.release()
+
+    async def _take_back(self, question: Question, asking: anyio.CancelScope) -> None:
+        """Stop asking once nobody waits for the answer."""
+        await self._conversation.until_closed(question_id(question))
+        self.asker.take_back()
+        asking.cancel()
 
     async def _op(self, question: Question) -> Op:
         """The op with the user's answer."""

@@ -90,7 +90,7 @@ def change_everything(workspace: Path) -> None:
     os.mkfifo(workspace / "fifo")
 
 
-def test_what_commands_change_is_undone_and_redone(checkpoints: Checkpoints, workspace: Path) -> None:
+def test_changes_by_commands_are_undone_and_redone(checkpoints: Checkpoints, workspace: Path) -> None:
     before = state(workspace)
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
@@ -107,7 +107,7 @@ def test_what_commands_change_is_undone_and_redone(checkpoints: Checkpoints, wor
     assert state(workspace) == after
 
 
-def test_a_file_that_a_command_made_and_a_patch_changed_goes(
+def test_a_file_created_by_a_command_and_changed_by_a_patch_is_removed(
     checkpoints: Checkpoints, workspace: Path
 ) -> None:
     before = state(workspace)
@@ -124,7 +124,7 @@ def test_a_file_that_a_command_made_and_a_patch_changed_goes(
     assert state(workspace) == before
 
 
-def test_what_the_user_changed_before_the_turn_is_kept(checkpoints: Checkpoints, workspace: Path) -> None:
+def test_the_users_changes_before_the_turn_are_kept(checkpoints: Checkpoints, workspace: Path) -> None:
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
     (workspace / "a.txt").write_text("by the agent")
@@ -138,7 +138,9 @@ def test_what_the_user_changed_before_the_turn_is_kept(checkpoints: Checkpoints,
     assert (workspace / "a.txt").read_text() == "by the user"
 
 
-def test_what_the_user_changed_since_is_named_and_left(checkpoints: Checkpoints, workspace: Path) -> None:
+def test_the_users_later_changes_are_reported_and_left_alone(
+    checkpoints: Checkpoints, workspace: Path
+) -> None:
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
     change_everything(workspace)
@@ -176,7 +178,7 @@ def test_a_directory_that_became_a_link_is_not_followed(
     assert (elsewhere / "b.txt").read_text() == "after"
 
 
-def test_a_new_turn_ends_what_can_be_redone(checkpoints: Checkpoints, workspace: Path) -> None:
+def test_after_a_new_turn_nothing_can_be_redone(checkpoints: Checkpoints, workspace: Path) -> None:
     for name in ("one", "two"):
         checkpoints.begin_turn(name)
         checkpoints.before_write([workspace / name])
@@ -199,7 +201,7 @@ def test_a_new_turn_ends_what_can_be_redone(checkpoints: Checkpoints, workspace:
     assert checkpoints.undo() is None
 
 
-def test_another_process_continues(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
+def test_another_process_can_undo_and_redo(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
     before = state(workspace)
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
@@ -227,7 +229,7 @@ def test_another_process_continues(checkpoints: Checkpoints, workspace: Path, tm
 
 
 @pytest.mark.parametrize("damage", ["contents", "contents missing", "turns", "turns type"])
-def test_a_damaged_store_refuses_with_one_line_and_changes_nothing(
+def test_a_damaged_store_is_reported_in_one_line_and_nothing_changes(
     damage: str, checkpoints: Checkpoints, workspace: Path, tmp_path: Path
 ) -> None:
     checkpoints.begin_turn("t1")
@@ -256,9 +258,7 @@ def test_a_damaged_store_refuses_with_one_line_and_changes_nothing(
     assert state(workspace) == after
 
 
-def test_what_is_saved_is_for_its_owner_alone(
-    checkpoints: Checkpoints, workspace: Path, tmp_path: Path
-) -> None:
+def test_saved_files_are_private(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
     change_everything(workspace)
@@ -267,7 +267,7 @@ def test_what_is_saved_is_for_its_owner_alone(
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_files_that_are_too_large_are_named(
+def test_files_that_are_too_large_are_reported(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entries, "LARGEST_FILE", 100)
@@ -326,7 +326,7 @@ def test_a_tree_that_is_too_large_is_reported_and_patches_are_still_covered(
     assert (workspace / "a.txt").read_text() == "a before"
 
 
-def test_our_own_home_and_version_control_are_not_looked_at(tmp_path: Path) -> None:
+def test_our_own_home_and_version_control_are_not_scanned(tmp_path: Path) -> None:
     for name in ("work/.git", "work/home", "work/sub/.hg"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "file").write_text("before")
@@ -364,7 +364,9 @@ def test_only_changed_files_are_read(
     assert read[3:] == ["a.txt"]
 
 
-def test_a_change_within_the_grain_of_the_clock_is_seen(checkpoints: Checkpoints, workspace: Path) -> None:
+def test_a_change_within_the_resolution_of_the_clock_is_detected(
+    checkpoints: Checkpoints, workspace: Path
+) -> None:
     path = workspace / "a.txt"
     for number in range(100):
         path.write_text(f"{number:04}a")
@@ -375,7 +377,7 @@ def test_a_change_within_the_grain_of_the_clock_is_seen(checkpoints: Checkpoints
         assert checkpoints.end_turn() == (str(path),)
 
 
-def test_a_file_that_changed_just_now_is_read_again_whatever_its_times_say(workspace: Path) -> None:
+def test_a_recently_changed_file_is_read_again_whatever_its_times_are(workspace: Path) -> None:
     def save(data: bytes) -> str:
         return data.decode()
 

@@ -118,7 +118,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_refused_in_one_line(damage: Callable[[Path], None], store: Path, work: Path) -> None:
+def test_damage_is_reported_in_one_line(damage: Callable[[Path], None], store: Path, work: Path) -> None:
     after = state(work)
     damage(store)
     with pytest.raises(CheckpointError) as caught:
@@ -146,7 +146,7 @@ def test_damage_is_refused_in_one_line(damage: Callable[[Path], None], store: Pa
         None,
     ],
 )
-def test_a_record_that_no_turn_could_have_left_is_refused(changes: object, store: Path, work: Path) -> None:
+def test_an_impossible_record_is_rejected(changes: object, store: Path, work: Path) -> None:
     (store / "turns.jsonl").write_text(json.dumps({"turn": "t", "changes": changes}) + "\n")
     with pytest.raises(
         CheckpointError, match=r"\Athe record of what turns changed is damaged: .*not available\Z"
@@ -154,9 +154,7 @@ def test_a_record_that_no_turn_could_have_left_is_refused(changes: object, store
         Checkpoints(store, [work]).undo()
 
 
-def test_bytes_that_change_anywhere_never_raise_anything_else(
-    store: Path, work: Path, tmp_path: Path
-) -> None:
+def test_changed_bytes_never_cause_another_exception(store: Path, work: Path, tmp_path: Path) -> None:
     choose = random.Random(1)  # noqa: S311 - repeatable, not secret
     after = state(work)
     refused = 0
@@ -183,12 +181,12 @@ def test_bytes_that_change_anywhere_never_raise_anything_else(
     assert refused > 50
 
 
-def test_a_store_that_is_gone_has_nothing_to_undo(store: Path, work: Path) -> None:
+def test_a_deleted_store_has_nothing_to_undo(store: Path, work: Path) -> None:
     shutil.rmtree(store)
     assert Checkpoints(store, [work]).undo() is None
 
 
-def test_a_store_that_vanishes_during_a_session_is_refused(store: Path, work: Path) -> None:
+def test_a_store_that_disappears_during_a_session_is_an_error(store: Path, work: Path) -> None:
     checkpoints = Checkpoints(store, [work])
     shutil.rmtree(store)
     after = state(work)
@@ -197,7 +195,7 @@ def test_a_store_that_vanishes_during_a_session_is_refused(store: Path, work: Pa
     assert state(work) == after
 
 
-def test_a_disk_that_is_full_leaves_files_that_do_not_fit_as_they_are(
+def test_on_a_full_disk_files_that_do_not_fit_are_left_unchanged(
     store: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:

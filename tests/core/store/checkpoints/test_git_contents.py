@@ -70,7 +70,7 @@ def test_files_that_git_has_are_not_copied_and_come_back(repository: Path, tmp_p
     assert state(repository) == before
 
 
-def test_a_file_that_was_touched_alone_did_not_change(repository: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_only_touched_did_not_change(repository: Path, tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints", [repository])
     checkpoints.begin_turn("t")
     checkpoints.before_command()
@@ -107,7 +107,7 @@ def test_an_object_that_git_lost_is_named(repository: Path, tmp_path: Path) -> N
     assert outcome.left == (Left(str(repository / "a.txt"), "it was not saved"),)
 
 
-def test_what_git_would_convert_or_overlooks_by_its_settings_is_not_taken_from_it(repository: Path) -> None:
+def test_files_that_git_converts_or_ignores_are_not_read_from_it(repository: Path) -> None:
     assert names(repository) == {"a.txt", "dos.txt", "sub/tool.sh", ".gitattributes"}
     (repository / "dos.txt").write_bytes(b"one\ntwo\n")
     (repository / "a.txt").write_text("b\n")
@@ -116,7 +116,7 @@ def test_what_git_would_convert_or_overlooks_by_its_settings_is_not_taken_from_i
     assert names(repository) == {".gitattributes"}
 
 
-def test_nothing_that_a_repository_names_is_run(repository: Path, tmp_path: Path) -> None:
+def test_programs_named_by_a_repository_are_not_run(repository: Path, tmp_path: Path) -> None:
     hook = tmp_path / "hook"
     hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\ncat\n")
     hook.chmod(0o755)
@@ -132,9 +132,7 @@ def test_nothing_that_a_repository_names_is_run(repository: Path, tmp_path: Path
     assert (index.read_bytes(), index.stat()) == before
 
 
-def test_directories_in_repositories_nested_ones_worktrees_and_submodules(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_nested_repositories_worktrees_and_submodules(repository: Path, tmp_path: Path) -> None:
     assert names(repository / "sub") == {"tool.sh"}
     git(repository, "worktree", "add", "-q", str(tmp_path / "tree"), "-b", "other")
     assert "a.txt" in names(tmp_path / "tree")
@@ -178,7 +176,7 @@ def test_a_checkout_of_another_branch_is_undone(repository: Path, tmp_path: Path
     assert state(repository) == before
 
 
-def test_a_content_that_is_not_what_its_name_promises_is_not_taken(
+def test_content_that_does_not_match_its_object_name_is_not_used(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blobs = git_contents.clean_files(str(repository))
@@ -189,6 +187,6 @@ def test_a_content_that_is_not_what_its_name_promises_is_not_taken(
     assert list(git_contents.read(wanted)) == []
 
 
-def test_outside_of_repositories_nothing_is_known(tmp_path: Path) -> None:
+def test_outside_repositories_no_content_is_known(tmp_path: Path) -> None:
     assert git_contents.clean_files(str(tmp_path)) == {}
     assert git_contents.clean_files(str(tmp_path / "missing")) == {}

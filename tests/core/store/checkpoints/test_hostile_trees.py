@@ -1,4 +1,4 @@
-"""Trees and situations in which the undo of other agents has lost files."""
+"""Trees and situations in which the undo of other agents loses files."""
 
 import os
 import shutil
@@ -41,9 +41,7 @@ def undo(checkpoints: Checkpoints) -> tuple[Left, ...]:
     return outcome.left
 
 
-def test_pipes_sockets_and_devices_are_passed_over_and_hold_nothing_up(
-    checkpoints: Checkpoints, work: Path
-) -> None:
+def test_pipes_sockets_and_devices_are_ignored_without_blocking(checkpoints: Checkpoints, work: Path) -> None:
     os.mkfifo(work / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(work / "socket"))
@@ -69,7 +67,7 @@ def test_a_huge_sparse_file_is_neither_read_nor_copied(
     assert sum(path.stat().st_size for path in (tmp_path / "checkpoints").iterdir()) < 10_000
 
 
-def test_names_that_are_not_text(checkpoints: Checkpoints, work: Path) -> None:
+def test_names_that_are_not_unicode(checkpoints: Checkpoints, work: Path) -> None:
     names = [b"\xff\xfe", b"new\nline", b"quote\"'", "ü".encode("latin-1"), b" ", b"-rf", b"x" * 255]
     for name in names:
         (work / os.fsdecode(name)).write_bytes(name)
@@ -121,7 +119,7 @@ def test_a_directory_that_becomes_a_link_while_it_is_listed_is_not_followed(
     assert b"outside" not in (tmp_path / "checkpoints" / "contents").read_bytes()
 
 
-def test_a_link_that_is_put_in_while_files_are_restored_is_not_followed(
+def test_a_link_planted_while_files_are_restored_is_not_followed(
     checkpoints: Checkpoints, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(checkpoints)
@@ -142,7 +140,7 @@ def test_a_link_that_is_put_in_while_files_are_restored_is_not_followed(
     assert (outside / "c.txt").read_text() == "outside"
 
 
-def test_an_undo_that_is_cut_off_is_finished_by_another_one(
+def test_an_interrupted_undo_is_completed_by_the_next_one(
     checkpoints: Checkpoints, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = state(work)
@@ -167,7 +165,7 @@ def test_an_undo_that_is_cut_off_is_finished_by_another_one(
     assert state(work) == before
 
 
-def test_what_the_user_commits_and_changes_elsewhere_in_the_repository_stays(
+def test_the_users_commits_and_other_changes_in_the_repository_are_kept(
     checkpoints: Checkpoints, work: Path
 ) -> None:
     def git(*words: str) -> str:
@@ -192,9 +190,7 @@ def test_what_the_user_commits_and_changes_elsewhere_in_the_repository_stays(
     assert git("status", "--porcelain") == " M deep/er/b.txt\n"
 
 
-def test_a_nested_repository_without_a_commit_makes_nothing_stale(
-    checkpoints: Checkpoints, work: Path
-) -> None:
+def test_a_nested_repository_without_a_commit_does_no_harm(checkpoints: Checkpoints, work: Path) -> None:
     for directory in (work, work / "other"):
         subprocess.run(["git", "init", "-q"], cwd=directory, check=True)
     (work / "a.txt").write_text("version 2, by the user")
@@ -251,7 +247,7 @@ assert (work / "hidden" / "file").read_text() == "before"
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="becomes another user")
-def test_directories_that_may_not_be_listed_lose_nothing() -> None:
+def test_unreadable_directories_lose_nothing() -> None:
     base = Path(tempfile.mkdtemp())  # others may not go through `tmp_path`
     os.chown(base, 65534, 65534)
     done = subprocess.run(

@@ -202,7 +202,7 @@ def no_watch(_roots: object) -> None:
 @pytest.mark.parametrize(
     ("seed", "with_git", "watched"), [(1, False, True), (2, True, True), (3, False, False), (4, True, False)]
 )
-def test_random_turns(
+def test_random_turns_are_undone_and_redone(
     seed: int,
     with_git: bool,
     watched: bool,

@@ -29,7 +29,7 @@ def settled(workspace: Path) -> None:
 
 
 @pytest.mark.usefixtures("settled")
-def test_more_bytes_than_are_copied_are_reported_and_the_files_changed_last_are_covered(
+def test_files_over_the_copy_limit_are_reported_and_the_last_changed_ones_are_covered(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workspace / "newer.txt").write_text("newer")
@@ -51,7 +51,7 @@ def test_more_bytes_than_are_copied_are_reported_and_the_files_changed_last_are_
 
 
 @pytest.mark.usefixtures("settled")
-def test_the_first_command_waits_only_so_long_and_saving_continues_while_it_runs(
+def test_the_first_command_waits_for_a_limited_time_and_saving_continues_while_it_runs(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workspace / "b.txt").write_text("b before")
@@ -77,7 +77,7 @@ def test_the_first_command_waits_only_so_long_and_saving_continues_while_it_runs
     assert (workspace / "b.txt").read_text() == "changed too soon"
 
 
-def test_what_tools_can_fill_again_is_covered_for_patches_alone(
+def test_directories_that_tools_recreate_are_covered_only_for_patches(
     checkpoints: Checkpoints, workspace: Path
 ) -> None:
     installed = workspace / "node_modules" / "x.js"

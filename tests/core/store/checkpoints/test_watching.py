@@ -66,7 +66,7 @@ def agent(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
     return agent
 
 
-def test_only_directories_in_which_something_changed_are_listed_again(agent: Agent, root: Path) -> None:
+def test_only_changed_directories_are_listed_again(agent: Agent, root: Path) -> None:
     before = state(root)
     agent.turn()
     assert agent.listed == []
@@ -75,7 +75,7 @@ def test_only_directories_in_which_something_changed_are_listed_again(agent: Age
     assert agent.listed == ["d"]
 
 
-def test_what_the_user_changes_between_turns_is_not_the_agents(agent: Agent, root: Path) -> None:
+def test_the_users_changes_between_turns_are_not_the_agents(agent: Agent, root: Path) -> None:
     (root / "d" / "e.txt").write_text("by the user")
     before = state(root)
     agent.turn()
@@ -83,7 +83,7 @@ def test_what_the_user_changes_between_turns_is_not_the_agents(agent: Agent, roo
     assert agent.is_undone(before)
 
 
-def test_a_directory_that_was_moved_is_watched_where_it_is(agent: Agent, root: Path) -> None:
+def test_a_moved_directory_is_watched_at_its_new_path(agent: Agent, root: Path) -> None:
     agent.turn()
     (root / "f").rename(root / "a" / "moved")
     agent.checkpoints.end_turn()
@@ -93,7 +93,7 @@ def test_a_directory_that_was_moved_is_watched_where_it_is(agent: Agent, root: P
     assert agent.is_undone(before)
 
 
-def test_two_directories_that_changed_places_are(agent: Agent, root: Path) -> None:
+def test_two_directories_that_swapped_paths_are_watched_at_their_new_paths(agent: Agent, root: Path) -> None:
     before = state(root)
     agent.turn()
     (root / "a").rename(root / "x")
@@ -105,7 +105,7 @@ def test_two_directories_that_changed_places_are(agent: Agent, root: Path) -> No
     assert agent.is_undone(before)
 
 
-def test_a_directory_that_was_made_again_is_watched_again(agent: Agent, root: Path) -> None:
+def test_a_recreated_directory_is_watched_again(agent: Agent, root: Path) -> None:
     agent.turn()
     for _ in range(3):
         shutil.rmtree(root / "d")
@@ -119,7 +119,7 @@ def test_a_directory_that_was_made_again_is_watched_again(agent: Agent, root: Pa
         assert agent.is_undone(before)
 
 
-def test_a_deep_tree_that_is_made_in_the_turn_is_seen(agent: Agent, root: Path) -> None:
+def test_a_deep_tree_created_in_the_turn_is_detected(agent: Agent, root: Path) -> None:
     before = state(root)
     agent.turn()
     (root / "new" / "and" / "deep").mkdir(parents=True)
@@ -127,7 +127,7 @@ def test_a_deep_tree_that_is_made_in_the_turn_is_seen(agent: Agent, root: Path) 
     assert agent.is_undone(before)
 
 
-def test_a_root_that_was_removed_and_made_again_is_seen(agent: Agent, root: Path) -> None:
+def test_a_root_that_was_removed_and_recreated_is_detected(agent: Agent, root: Path) -> None:
     before = state(root)
     agent.turn()
     shutil.rmtree(root)
@@ -138,7 +138,9 @@ def test_a_root_that_was_removed_and_made_again_is_seen(agent: Agent, root: Path
     assert agent.is_undone(before)
 
 
-def test_another_directory_at_the_path_of_the_root_is_seen(agent: Agent, root: Path, tmp_path: Path) -> None:
+def test_another_directory_at_the_path_of_the_root_is_detected(
+    agent: Agent, root: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)
     (copy / "d" / "e.txt").write_text("in the copy")
@@ -150,7 +152,7 @@ def test_another_directory_at_the_path_of_the_root_is_seen(agent: Agent, root: P
     assert agent.is_undone(before)
 
 
-def test_a_queue_that_runs_over_has_everything_looked_at(
+def test_after_a_queue_overflow_everything_is_scanned(
     agent: Agent, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = state(root)
@@ -166,7 +168,7 @@ def test_a_queue_that_runs_over_has_everything_looked_at(
     assert len(agent.listed) >= 7
 
 
-def test_events_of_a_look_that_failed_are_not_lost(
+def test_events_of_a_failed_scan_are_not_lost(
     agent: Agent, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -185,7 +187,7 @@ def test_events_of_a_look_that_failed_are_not_lost(
     assert agent.is_undone(before)
 
 
-def test_a_write_through_another_name_of_the_file_is_seen(root: Path, tmp_path: Path) -> None:
+def test_a_write_through_another_hard_link_is_detected(root: Path, tmp_path: Path) -> None:
     os.link(root / "d" / "e.txt", tmp_path / "other name")
     agent = Agent(tmp_path / "checkpoints", root)
     agent.turn()
@@ -196,7 +198,7 @@ def test_a_write_through_another_name_of_the_file_is_seen(root: Path, tmp_path: 
     assert agent.is_undone(before)
 
 
-def test_a_write_through_a_memory_map_that_stays_open_is_seen(agent: Agent, root: Path) -> None:
+def test_a_write_through_an_open_memory_map_is_detected(agent: Agent, root: Path) -> None:
     with (root / "d" / "e.txt").open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         file.write(b"D")
         file.flush()
@@ -210,7 +212,7 @@ def test_a_write_through_a_memory_map_that_stays_open_is_seen(agent: Agent, root
 
 
 @pytest.mark.parametrize("limit", ["watches", "file system", "mounted meanwhile"])
-def test_where_nothing_can_be_watched_everything_is_looked_at(
+def test_without_watches_everything_is_scanned(
     limit: str, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Agent(tmp_path / "checkpoints", root)
@@ -251,7 +253,7 @@ def test_mounts_are_found_above_and_below(tmp_path: Path, monkeypatch: pytest.Mo
     assert watch._mounts(["/home/me"]) == (("/home", "nfs4"),)
 
 
-def test_many_files_with_several_names_have_everything_looked_at(
+def test_many_hard_links_cause_a_full_scan(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workspace_module, "_MOST_LINKED", 0)

@@ -5,6 +5,7 @@ Source: Agent Client Protocol, version 1, "Session setup: loading sessions".
 """
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -28,6 +29,11 @@ from code_core.view.visible import readable, visible
 JsonObject = Mapping[str, Any]
 Update = dict[str, Any]
 LONGEST_OUTPUT = 64 * 1024
+_SECTIONS = re.compile(
+    r"(?:Chunk ID: \S{1,40}\n)?(?:Exit code: (-?\d{1,10})\n)?Wall time: [^\n]{1,40}\n"
+    r"(?:Process exited with code (-?\d{1,10})\n)?(?:[^\n]{1,80}\n){0,2}?Output:\n"
+)
+"""Begins the output of `exec_command`, and of commands in Codex since 2025."""
 
 
 class ReplayTranslator:
@@ -57,7 +63,7 @@ class ReplayTranslator:
             case {"type": "function_call" | "custom_tool_call" | "local_shell_call", "call_id": str(call_id)}:
                 return self._call(call_id, item)
             case {"type": "function_call_output" | "custom_tool_call_output", "call_id": str(call_id)}:
-                return self._output(call_id, _output_text(item.get("output")))
+                return self._output(call_id, item)
             case {"type": "web_search_call"}:
                 call = tool_call(self._id(item), "Searched the web", "fetch", name="web_search")
                 return [{"sessionUpdate": "tool_call", **call, "status": "completed"}]
@@ -101,6 +107,10 @@ class ReplayTranslator:
                 directory = arguments.get("workdir") or arguments.get("working_directory")
                 cwd = self._cwd / directory if isinstance(directory, str) else self._cwd
                 call = command_call(call_id, command, cwd)
+            case "exec_command", {"cmd": str(script)}:
+                directory = arguments.get("workdir")
+                cwd = self._cwd / directory if isinstance(directory, str) else self._cwd
+                call = command_call(call_id, ["bash", "-lc", script], cwd)
             case "apply_patch", _:
                 call = self._patch(call_id, str(item.get("input") or arguments.get("input") or ""))
             case _:
@@ -148,15 +158,15 @@ class ReplayTranslator:
             return []
         return [plan_update(plan, self._client)]
 
-    def _output(self, call_id: str, text: str) -> list[Update]:
+    def _output(self, call_id: str, item: JsonObject) -> list[Update]:
         kind = self._open.pop(call_id, None)
         if kind is None:
             return []
-        text, code = _shell_output(text)
+        text, code = _command_output(_output_text(item.get("output")))
         update: Update = {
             "sessionUpdate": "tool_call_update",
             "toolCallId": call_id,
-            "status": "failed" if code else "completed",
+            "status": "failed" if code or _has_failed(item) else "completed",
         }
         shown = readable(text[:LONGEST_OUTPUT])
         if kind == "terminal":
@@ -217,8 +227,17 @@ def _output_text(output: object) -> str:
             return "\n".join(part["text"] for part in _parts(output) if isinstance(part.get("text"), str))
 
 
-def _shell_output(text: str) -> tuple[str, int | None]:
-    """A command's output and exit code if `text` is an output of the `shell` tool, otherwise `text`."""
+def _has_failed(item: JsonObject) -> bool:
+    """Whether the call is recorded as failed: next to the output by us, in the output by Codex 2025."""
+    output = item.get("output")
+    return item.get("success") is False or (isinstance(output, Mapping) and output.get("success") is False)
+
+
+def _command_output(text: str) -> tuple[str, int | None]:
+    """A command's output and exit code if `text` is the output of a tool that runs commands, otherwise `text`."""
+    if (head := _SECTIONS.match(text)) is not None:
+        code = head[1] or head[2]
+        return text[head.end() :], None if code is None else int(code)
     try:
         value = json.loads(text) if text.startswith('{"output":') else None
     except (ValueError, RecursionError):

@@ -13,6 +13,7 @@ from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange,
 from code_core.protocol.mcp_events import McpInvocation
 from code_core.protocol.parsed_command import ParsedCommand, UnknownCommand
 from code_core.protocol.text import repaired
+from code_core.view.questions import change_text
 from code_core.view.titles import command_title, in_backticks, shortened
 from code_core.view.visible import readable, visible
 
@@ -86,8 +87,34 @@ def patch_call(call_id: str, changes: Mapping[str, FileChange]) -> ToolCallField
         kind,
         name="apply_patch",
         content=content,
-        locations=[{"path": path} for path in changes],
+        locations=[{"path": path} for path in _paths(changes)],
     )
+
+
+def _paths(changes: Mapping[str, FileChange]) -> list[str]:
+    """The paths that a patch changes, including those that files are moved to."""
+    paths: list[str] = []
+    for path, change in changes.items():
+        paths.append(path)
+        if isinstance(change, UpdateChange) and change.update.move_path is not None:
+            paths.append(repaired(str(change.update.move_path)))
+    return [*dict.fromkeys(paths)]
+
+
+def beyond_the_diffs(changes: Mapping[str, FileChange]) -> list[dict[str, Any]]:
+    """Return, as content, the changes that diffs do not show completely: moves, permissions and links."""
+    lines = [change_text(path, change) for path, change in changes.items() if _is_more_than_a_diff(change)]
+    return [text_content(fenced("\n".join(lines)))] if lines else []
+
+
+def _is_more_than_a_diff(change: FileChange) -> bool:
+    match change:
+        case DeleteChange(delete=delete):
+            return delete.link is not None
+        case UpdateChange(update=update):
+            return update.move_path is not None or update.modes is not None
+        case AddChange():
+            return False
 
 
 def _patch_title(changes: Mapping[str, FileChange], kind: str) -> str:

@@ -13,6 +13,7 @@ from code_core.acp.notices import compaction_updates, notice, plan_update
 from code_core.acp.permissions import question_call
 from code_core.acp.tool_calls import (
     ToolCallFields,
+    beyond_the_diffs,
     command_call,
     failed_call,
     patch_call,
@@ -170,7 +171,8 @@ class UpdateTranslator:
                 raw = {"exit_code": msg.exit_code, "stdout": msg.stdout, "stderr": msg.stderr}
                 return [self._ended(call_id, msg.exit_code == 0) | output.end(msg) | {"rawOutput": raw}]
             case PatchApplyBegin(call_id=call_id, changes=changes):
-                return [self._begun(patch_call(call_id, changes))]
+                call = patch_call(call_id, changes)
+                return [self._begun(call | {"content": [*beyond_the_diffs(changes), *call["content"]]})]
             case PatchApplyEnd(call_id=call_id, success=success):
                 update = self._ended(call_id, success)
                 return [update if success else update | {"content": [text_content(readable(msg.stderr))]}]

@@ -146,22 +146,34 @@ def _before_key(where: str, path: KeyPath) -> str:
 
 
 def _misspelled(table: Mapping[str, Any], path: KeyPath) -> str:
-    """A hint about an unknown key in the table at `path`, which may be the cause of the mistake."""
+    """A hint about an unknown key that may be the cause of the mistake at `path`: in that table, or next to a missing key."""
+    around = path[:-1] if _is_missing(table, path) else path
     for unknown, known in unknown_keys(table, ConfigFile):
-        if unknown[:-1] == path:
-            import difflib
-
-            near = difflib.get_close_matches(str(unknown[-1]), known, n=1)
-            return f" (unknown setting {unknown[-1]}{f': did you mean {near[0]}?' if near else ''})"
+        if unknown[:-1] == around:
+            return f" (unknown setting {unknown[-1]}{suggestion(unknown[-1], known)})"
     return ""
+
+
+def _is_missing(value: Any, path: KeyPath) -> bool:
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return True
+    return False
 
 
 def _unknown_keys(layer: Layer) -> Iterator[str]:
     if layer.kind in _PARTS:
         return
     for path, known in unknown_keys(layer.table, ConfigFile):
-        import difflib  # rarely needed
-
-        near = difflib.get_close_matches(str(path[-1]), known, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
+        hint = suggestion(path[-1], known)
         yield f"{_before_key(layer.locate(path), path)}: unknown setting {dotted(path)}{hint}"
+
+
+def suggestion(key: str | int, known: Sequence[str]) -> str:
+    """Return `: did you mean …?` with the known key that is most like `key`, or nothing if none is like it."""
+    import difflib  # rarely needed
+
+    near = difflib.get_close_matches(str(key), known, n=1)
+    return f": did you mean {near[0]}?" if near else ""

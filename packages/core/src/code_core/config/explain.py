@@ -1,12 +1,11 @@
 """Explains the value of a setting and which layer it comes from."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from code_core.config.check import checked, dotted, may_be_secret
+from code_core.config.check import checked, dotted, may_be_secret, suggestion
 from code_core.config.layers import Found, Layer, nested, values_at
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.unsupported import reason_at
@@ -73,10 +72,7 @@ def known_path(path: KeyPath) -> KeyPath:
     if reason := reason_at(path):
         raise ConfigError(f"{dotted(path)} has no effect here: {reason}")
     for unknown, known in unknown_keys(nested(path, None), ConfigFile):
-        near = difflib.get_close_matches(str(unknown[-1]), known, n=1)
-        raise ConfigError(
-            f"unknown setting {dotted(unknown)}" + (f": did you mean {near[0]}?" if near else "")
-        )
+        raise ConfigError(f"unknown setting {dotted(unknown)}{suggestion(unknown[-1], known)}")
     return path
 
 

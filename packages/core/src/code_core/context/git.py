@@ -8,12 +8,12 @@ from pathlib import Path
 
 from code_core.files.checkout import Checkout, own_ids
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 
-# Compiled on first use: most runs do not need it.
-_HEAD = rb"ref:\s*refs/|[0-9a-fA-F]{40}"
-_BRANCH = rb"ref:\s*(refs/heads/([^\r\n\0]{1,1024}))\s*\Z"
-_COMMIT = rb"([0-9a-f]{40}|[0-9a-f]{64})\s*\Z"
-_GITFILE = rb"gitdir: ([^\r\n\0]+)[\r\n]*\Z"
+_HEAD = lazy_pattern(rb"ref:\s*refs/|[0-9a-fA-F]{40}")
+_BRANCH = lazy_pattern(rb"ref:\s*(refs/heads/([^\r\n\0]{1,1024}))\s*\Z")
+_COMMIT = lazy_pattern(rb"([0-9a-f]{40}|[0-9a-f]{64})\s*\Z")
+_GITFILE = lazy_pattern(rb"gitdir: ([^\r\n\0]+)[\r\n]*\Z")
 _LARGEST_POINTER = 64 * 1024
 _LARGEST_PACKED_REFS = 4 * 2**20
 _GIT_SECONDS = 5.0
@@ -49,7 +49,7 @@ def head_of(directory: Path) -> Head:
     if folder is None:
         return Head()
     head = _start_of(folder / "HEAD")
-    if (branch := re.match(_BRANCH, head)) is None:
+    if (branch := _BRANCH.match(head)) is None:
         return Head(commit=_commit(head))
     name = os.fsdecode(branch[2]).strip()
     if name == ".invalid":  # a repository with reftables
@@ -68,7 +68,7 @@ def _commit_of(folder: Path, reference: bytes) -> str:
 
 
 def _commit(text: bytes) -> str:
-    commit = re.match(_COMMIT, text)
+    commit = _COMMIT.match(text)
     return "" if commit is None else commit[1].decode()
 
 
@@ -147,7 +147,7 @@ def _is_safe(root: Path) -> bool:
 def _git_directory(path: Path, status: os.stat_result) -> Path | None:
     """The repository that the `.git` at `path` is or refers to."""
     if stat.S_ISREG(status.st_mode):
-        pointer = re.match(_GITFILE, _start_of(path))
+        pointer = _GITFILE.match(_start_of(path))
         if pointer is None:
             return None
         path = path.parent / os.fsdecode(pointer[1])
@@ -171,7 +171,7 @@ def _has_head(head: Path) -> bool:
             return str(head.readlink()).startswith("refs/")
     except OSError:
         return False
-    return re.match(_HEAD, _start_of(head)) is not None
+    return _HEAD.match(_start_of(head)) is not None
 
 
 def _is_directory(path: Path) -> bool:

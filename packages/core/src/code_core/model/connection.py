@@ -18,6 +18,7 @@ from code_core.wire.errors import MalformedResponseError
 from code_core.wire.failures import excerpt
 from code_core.wire.http_head import ResponseHead, Target, parse_response_head, request_head
 from code_responses_api_proxy.fields import HEAD_LIMIT
+from code_responses_api_proxy.framing import Body, MalformedBodyError
 
 MOST_RECEIVED = 2**16
 MOST_SENT = 2**18
@@ -138,25 +139,32 @@ async def receive_head(stream: ByteStream) -> tuple[ResponseHead, bytes]:
     return head, data
 
 
-async def is_quiet(stream: ByteStream) -> bool:
-    """Whether an idle connection has received nothing: neither its end nor bytes that answer no request.
+async def has_only_ended(stream: ByteStream, body: Body) -> bool:
+    """Whether an idle connection has received the rest of `body`, its last response, and nothing else.
 
-    Reads for a few turns of the event loop, because data that has arrived may be in any of the lower buffers.
+    An end of the connection, bytes without a request, and a long remainder make it unusable. Reads until nothing
+    arrives for a few turns of the event loop, because arrived data may be in any of the lower buffers.
     """
-    has_received = False
+    has_more = False
+    size = turns = 0
 
     async def listen() -> None:
-        nonlocal has_received
-        with suppress(HttpError):
-            await receive(stream)
-        has_received = True
+        nonlocal has_more, size, turns
+        surplus = b""
+        with suppress(HttpError, MalformedBodyError):
+            while not surplus and size <= MOST_RECEIVED and (received := await receive(stream)):
+                turns = 0
+                size += len(received)
+                _, surplus = (b"", received) if body.done else body.feed(received)
+        has_more = True
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen)
-        for _ in range(_TURNS_TO_RECEIVE):
+        while turns < _TURNS_TO_RECEIVE and not has_more:
+            turns += 1
             await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    return not has_received
+    return body.done and not has_more
 
 
 async def _connected(route: Route, target: Target) -> ByteStream:

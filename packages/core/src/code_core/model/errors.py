@@ -1,7 +1,7 @@
 """Errors between a request and its response.
 
 HttpError
-├── ConnectError      no connection: nobody listens, no such host, an untrusted certificate, a proxy that refuses
+├── ConnectError      no connection: nothing listens, unknown host, untrusted certificate, or a proxy that refuses
 └── UnansweredError   the connection ended before the first byte of a response
 """
 

@@ -28,7 +28,7 @@ _PING = re.compile(rb'\s*\{\s*("type"\s*:\s*"(ping|keep-?alive)"\s*)?\}\s*')
 
 
 class StreamedResponse(Protocol):
-    """The part of a response that is read."""
+    """What `EventStream` needs of a response."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -92,7 +92,7 @@ class EventStream:
             raise problem
 
     def hurry(self, seconds: float) -> None:
-        """Wait at most so many seconds for more content."""
+        """From now on, wait at most `seconds` for more content."""
         self._idle = min(self._idle, seconds)
         self._wait_on()
 

@@ -26,9 +26,11 @@ from code_core.model.request_log import RequestLog
 from code_core.model.retry import RetryLimits
 from code_core.model.served import names_a_model, served_models
 from code_core.version import USER_AGENT, VERSION
+from code_core.wire.content_coding import coding_problem
 from code_core.wire.errors import InvalidUrlError
 from code_core.wire.prompt import Prompt
 from code_core.wire.reader import Reader
+from code_core.wire.response_bounds import ResponseBounds
 from code_core.wire.response_events import RateLimits, ResponseEvent, joined
 from code_core.wire.sse import SseEvent
 
@@ -65,7 +67,7 @@ class Wire(Protocol):
         ...
 
     def learn(self, answer: Answer) -> bool:
-        """Adapt to what `answer` rejects; whether a new request can succeed without it."""
+        """Adapt to what `answer` rejects, and return whether a new request can succeed without it."""
         ...
 
 
@@ -149,16 +151,16 @@ class HttpModelClient:
                 source = EventStream(
                     self._where, self._provider.stream_idle_timeout, log, self._wire.plain_answer
                 )
+                reader = self._wire.reader(self._requests, prompt)
                 try:
-                    async with source.reading(response) as batches:
-                        reader = self._wire.reader(self._requests, prompt)
-                        async with aclosing(
-                            self._events(response.headers, batches, source, reader)
-                        ) as events:
-                            with exchange:
-                                yield events
+                    async with (
+                        source.reading(response) as batches,
+                        aclosing(self._events(response.headers, batches, source, reader)) as events,
+                    ):
+                        with exchange:
+                            yield events
                 finally:
-                    await response.aclose()
+                    await response.aclose(is_whole=reader.finished)
             finally:
                 log.ended()
             return
@@ -172,9 +174,11 @@ class HttpModelClient:
     ) -> AsyncGenerator[ResponseEvent]:
         if snapshot := rate_limit_snapshot(headers):
             yield RateLimits(snapshot)
+        bounds = ResponseBounds()
         try:
             async for batch in batches:
                 for event in joined(self._read(batch, reader)):
+                    self._check(bounds, event)
                     yield event
                 if reader.finished:
                     break
@@ -185,7 +189,14 @@ class HttpModelClient:
                 raise
             _log.info("%s: the remainder of a complete answer did not arrive", self._where)
         for event in self._located(reader.end):
+            self._check(bounds, event)
             yield event
+
+    def _check(self, bounds: ResponseBounds, event: ResponseEvent) -> None:
+        try:
+            bounds.check(event)
+        except ModelError as error:
+            raise error.located(self._where) from None
 
     def _read(self, batch: Sequence[SseEvent], reader: Reader) -> Iterator[ResponseEvent]:
         for event in batch:
@@ -222,9 +233,13 @@ class HttpModelClient:
         except HttpError as error:
             raise self._unreachable(error) from error
         log.answered(response.status, request_id(response.headers))
-        if response.status == 200:
+        if response.status == 200 and (problem := coding_problem(response.headers)) is None:
             return response
         try:
+            if response.status == 200:  # asking again would not change it
+                raise RequestRefused(
+                    f"{self._where}: {problem} (check any proxy in between)", code="provider"
+                )
             text = self._secrets.hidden_in(await _error_body(response))
             return Answer(response.status, response.headers, text)
         finally:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
+from code_core.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from code_core.model.http_client import HttpClient
@@ -34,11 +35,10 @@ _CERTIFICATE_BUNDLES = (
     "/etc/ssl/cert.pem",  # Alpine
 )
 """The certificate bundles of Linux distributions, for an OpenSSL that was built for another one."""
-# Compiled on first use: most runs do not need it.
-_PROXY = r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?"
-_HASHED_NAME = r"[0-9a-f]{8}\.[0-9]+"
-_ERROR_NUMBER = r"^\[Errno -?[0-9]+\] "
-_ADDRESS = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+_PROXY = lazy_pattern(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
+_HASHED_NAME = lazy_pattern(r"[0-9a-f]{8}\.[0-9]+")
+_ERROR_NUMBER = lazy_pattern(r"^\[Errno -?[0-9]+\] ")
+_ADDRESS = lazy_pattern(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
@@ -132,7 +132,7 @@ def _has_hashed_names(directory: str) -> bool:
     """Whether OpenSSL can look up authorities in `directory`, which is faster than reading all of them."""
     try:
         with os.scandir(directory) as entries:
-            return any(re.fullmatch(_HASHED_NAME, entry.name) for entry in entries)
+            return any(_HASHED_NAME.fullmatch(entry.name) for entry in entries)
     except OSError:
         return False
 
@@ -153,7 +153,7 @@ def reason_of(error: Exception) -> str:
         )  # not a subclass of `ssl`
         if own and isinstance(cause, OSError) and (cause.errno or 0) > 0:
             return os.strerror(cause.errno or 0)
-    return re.sub(_ERROR_NUMBER, "", str(error)) or type(error).__name__
+    return _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -168,7 +168,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _usable(name: str, value: str) -> str:
-    parsed = re.fullmatch(_PROXY, value)
+    parsed = _PROXY.fullmatch(value)
     scheme = ((parsed and parsed["scheme"]) or "http").lower()
     if scheme.startswith("socks"):
         raise ConfigError(
@@ -180,7 +180,7 @@ def _usable(name: str, value: str) -> str:
             f"{name} is not of the form http://HOST:PORT, the only kind of proxy that is supported"
         )
     credentials, _, address = parsed["rest"].rpartition("@")
-    if re.fullmatch(_ADDRESS, address) is None or not 0 < int(address.rpartition(":")[2]) < 65536:
+    if _ADDRESS.fullmatch(address) is None or not 0 < int(address.rpartition(":")[2]) < 65536:
         raise ConfigError(f"{name} does not end in HOST:PORT, with a port from 1 to 65535")
     return f"http://{credentials}@{address}" if credentials else f"http://{address}"
 

@@ -15,7 +15,7 @@ from code_core.model.network import (
     through_proxy,
 )
 from code_core.model.providers import Provider
-from code_core.wire.errors import WireError
+from code_core.wire.errors import InvalidUrlError
 
 SECONDS = 10.0
 
@@ -36,7 +36,7 @@ async def reach(provider: Provider) -> str:
                 status = response.status
     except TimeoutError:
         raise ModelError(f"{provider.base_url} did not answer within {SECONDS:g} seconds") from None
-    except (HttpError, WireError, ConfigError, OSError, ValueError) as error:
+    except (HttpError, InvalidUrlError, ConfigError, OSError, ValueError) as error:
         reason = reason_of(error)
         if (problem := certificate_problem(error)) is not None:
             reason = f"its certificate is not trusted ({problem}): {CERTIFICATE_ADVICE}"

@@ -10,12 +10,15 @@ from code_core.frozen import frozen
 from code_core.model.network import CERTIFICATE_ADVICE
 from code_core.model.retry import retry_after
 from code_core.view.durations import duration_text, time_text
+from code_core.wire.error_codes import hopeless
 from code_core.wire.failures import error_object, excerpt, failure_of, is_too_long
 from code_core.wire.retry_hint import retry_delay
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "cf-ray")
-_MAY_BE_TOO_LONG = frozenset({400, 413, 422, 500})  # llama.cpp answers 500 in some versions
+_MAY_BE_TOO_LONG = frozenset({400, 413, 422, 429, 500})  # llama.cpp answers 500 in some versions
 _USAGE_KINDS = {"usage_limit_reached", "usage_not_included"}
+_NOT_IMPLEMENTED = frozenset({501, 505, 511})
+"""Statuses from 500 on that do not go away: a method, a version, a network that wants a login."""
 
 
 @frozen
@@ -60,11 +63,12 @@ def refusal(
         return StreamBroken(f"{where} cannot be reached: {message}", opened=False)
     if status in _MAY_BE_TOO_LONG and is_too_long(error):
         return failure_of(error)
+    known = hopeless(error, has_status=True)
     match status:
         case 401:
             return RequestRefused(f"{described}: {message}. Check the API key{key_source}.", code="auth")
         case 403:
-            return RequestRefused(f"{described}: {message}", code="auth")
+            return RequestRefused(f"{described}: {message}", code="auth" if known is None else known[0])
         case 407:
             return RequestRefused(
                 f"{described}: the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY requires a password",
@@ -74,16 +78,32 @@ def refusal(
             return RequestRefused(f"{described}: {_moved(answer.headers)}", code="provider")
         case 429 if kind in _USAGE_KINDS or code in _USAGE_KINDS:
             return RequestRefused(f"{described}: {_usage_limit(error, now)}", code="usage_limit")
-        case 429 if code == "insufficient_quota":
-            return RequestRefused(f"{described}: {failure_of(error)}", code="usage_limit")
-        case 408 | 409 | 425 | 429 | 500 | 502 | 503 | 504:
+        case _ if known is not None:
+            word, advice = known
+            return RequestRefused(f"{described}: {advice} ({message})", code=word)
+        case _ if _is_transient(answer, now):
             delay = retry_after(answer.headers, now)
             delay = retry_delay(message) if delay is None else delay
             return StreamBroken(f"{described}: {message}", delay=delay, opened=False, code="provider")
-        case _ if status >= 505:
-            return StreamBroken(f"{described}: {message}", opened=False, code="provider")
+        case 402:
+            return RequestRefused(f"{described}: {message}", code="usage_limit")
         case _:
             return RequestRefused(f"{described}: {message}", code="provider")
+
+
+def _is_transient(answer: Answer, now: datetime) -> bool:
+    """Whether the request may succeed later; the providers of OpenAI's and Anthropic's SDKs may say so themselves."""
+    match answer.headers.get("x-should-retry", "").lower(), answer.status:
+        case "true", _:
+            return True
+        case "false", _:
+            return False
+        case _, 402:  # OpenRouter, while the budget is taken by requests in flight
+            return retry_after(answer.headers, now) is not None
+        case _, (408 | 409 | 425 | 429):
+            return True
+        case _, status:
+            return status >= 500 and status not in _NOT_IMPLEMENTED
 
 
 def untrusted(where: str, reason: str) -> RequestRefused:

@@ -11,7 +11,7 @@ from code_core.model.errors import HttpError
 from code_core.model.network import http_client
 from code_core.model.providers import Provider
 from code_core.model.refusals import Answer
-from code_core.wire.errors import WireError
+from code_core.wire.errors import InvalidUrlError
 from code_core.wire.failures import error_object, excerpt
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ async def _get(http: "HttpClient", url: str, headers: Mapping[bytes, bytes]) -> 
                     if len(body) > MOST_BYTES:
                         return {}
         value = json.loads(body)
-    except (HttpError, WireError, TimeoutError, ValueError, RecursionError) as error:
+    except (HttpError, InvalidUrlError, TimeoutError, ValueError, RecursionError) as error:
         _log.debug("asking for models: %s", type(error).__name__)
         return {}
     return value if isinstance(value, dict) else {}

@@ -96,8 +96,6 @@ def _shortest(left: list[int], right: list[int]) -> list[tuple[int, int]] | None
     """The equal lines that a shortest edit script keeps, as pairs, or None if finding it takes too much work.
 
     Round `n` extends every diagonal `x - y` of -n, -n + 2 … n as far as `n` edits can reach.
-
-    Round `n` takes every diagonal `x - y` of -n, -n + 2 … n as far as `n` edits can go.
     """
     steps = STEPS + STEPS_PER_LINE * (len(left) + len(right))
     goal = len(left) - len(right)

@@ -6,11 +6,11 @@ so only ASCII may be added on its basis.
 """
 
 import codecs
-import re
 from collections.abc import Iterator
 from typing import Literal
 
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 
 PIECE = 2**18
 """Bytes processed in one step, so that other threads get their turn."""
@@ -21,10 +21,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le", 2),
     (codecs.BOM_UTF16_BE, "utf-16-be", 2),
 )
-_NOT_IN_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-_IN_LATIN_1_ONLY_CONTROLS = re.compile(rb"[\x80-\x9f]")
-_NOT_DECODED = re.compile("[\udc80-\udcff]")
-_NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
+_NOT_IN_WINDOWS_1252 = lazy_pattern(rb"[\x81\x8d\x8f\x90\x9d]")
+_IN_LATIN_1_ONLY_CONTROLS = lazy_pattern(rb"[\x80-\x9f]")
+_NOT_DECODED = lazy_pattern("[\udc80-\udcff]")
+_NOT_ASCII = lazy_pattern("[^\x00-\x7f\udc80-\udcff]")
 
 
 class NotTextError(ValueError):

@@ -1,8 +1,8 @@
 """Extracts the patch from a model's message, which may wrap it in JSON, a heredoc or a code fence."""
 
 import json
-import re
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.patch.errors import PatchSyntaxError, excerpt
 
 BEGIN = "*** Begin Patch"
@@ -10,7 +10,7 @@ END = "*** End Patch"
 MAX_PATCH_CHARS = 16 * 2**20
 MAX_JSON_LAYERS = 8
 
-_HEREDOC = re.compile(
+_HEREDOC = lazy_pattern(
     r"""(?:(?:apply_patch|applypatch)[ \t]*)?<<-?[ \t]*(?P<quote>['"]?)(?P<word>\w+)(?P=quote)"""
 )
 

@@ -11,14 +11,15 @@ import re
 from collections.abc import Sequence
 
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.patch.envelope import BEGIN, END
 from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
+from code_core.wire.patch_format import PATCH_TOOL_NAMES
 
-NAMES = frozenset({"apply_patch", "applypatch"})
 _SHELLS = frozenset({"bash", "sh", "zsh"})
 
-_SETTINGS = re.compile(r"(?:set(?:[ \t]+[-+]?\w+)+[ \t]*(?:;|&&|\n)\s*)*")
+_SETTINGS = lazy_pattern(r"(?:set(?:[ \t]+[-+]?\w+)+[ \t]*(?:;|&&|\n)\s*)*")
 # cd DIRECTORY &&, with one plain or quoted word.
 _CD = r"""(?:cd[ \t]+(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n$`\\!]*)"|(?P<plain>[\w./@%+,:=-]+))[ \t]*&&\s*)?"""
 _NAME = r"(?:apply_patch|applypatch)"
@@ -26,12 +27,12 @@ _HEREDOC = (
     r"""[ \t]*<<(?P<tabs>-?)[ \t]*"""
     r"""(?:'(?P<literal>[^'\n]+)'|"(?P<quoted>[^"\n$`\\]+)"|(?P<bare>\w[\w.-]*))[ \t]*"""
 )
-_WITH_DOCUMENT = re.compile(rf"{_CD}{_NAME}{_HEREDOC}")
-_FROM_CAT = re.compile(rf"{_CD}cat{_HEREDOC}\|[ \t]*{_NAME}[ \t]*")
-_WITH_ARGUMENT = re.compile(rf"""{_CD}{_NAME}[ \t]+(?:'(?P<body>[^']*)'|"(?P<body2>[^"$`\\!]*)")\s*""")
+_WITH_DOCUMENT = lazy_pattern(rf"{_CD}{_NAME}{_HEREDOC}")
+_FROM_CAT = lazy_pattern(rf"{_CD}cat{_HEREDOC}\|[ \t]*{_NAME}[ \t]*")
+_WITH_ARGUMENT = lazy_pattern(rf"""{_CD}{_NAME}[ \t]+(?:'(?P<body>[^']*)'|"(?P<body2>[^"$`\\!]*)")\s*""")
 # Characters that the shell would expand in a heredoc with an unquoted word.
-_EXPANSION = re.compile(r"""[$](?=[\w{(@*#?!$-])|`|\\(?=[$`\\\n]|\Z)""")
-_NOT_FOUND = re.compile(r"\b(?:apply_patch|applypatch): (?:command )?not found")
+_EXPANSION = lazy_pattern(r"""[$](?=[\w{(@*#?!$-])|`|\\(?=[$`\\\n]|\Z)""")
+_NOT_FOUND = lazy_pattern(r"\b(?:apply_patch|applypatch): (?:command )?not found")
 
 
 @frozen
@@ -71,7 +72,7 @@ MISSED = (
 def detect(argv: Sequence[str]) -> PatchCall | ImplicitPatch | None:
     """Return the patch that `argv` applies, or why it is not accepted, or None for any other command."""
     match list(argv):
-        case [name, body] if name in NAMES:
+        case [name, body] if name in PATCH_TOOL_NAMES:
             return PatchCall(body)
         case [body] if _is_patch(body):
             return IMPLICIT
@@ -95,10 +96,10 @@ def _is_patch(text: str) -> bool:
 
 def _calls_apply_patch(argv: Sequence[str]) -> bool:
     """Whether `argv` may run `apply_patch`; a file with that name (`./apply_patch`) is another program."""
-    if not any(name in word for word in argv for name in NAMES):
+    if not any(name in word for word in argv for name in PATCH_TOOL_NAMES):
         return False
     try:
-        return any(words[0] in NAMES for words in statements(argv))
+        return any(words[0] in PATCH_TOOL_NAMES for words in statements(argv))
     except TooComplexError:
         return True
 

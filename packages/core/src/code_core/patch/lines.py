@@ -4,16 +4,16 @@ Lines that an edit does not touch keep their bytes, including line endings. In a
 line endings, a new line gets the line ending of the line it replaces, or else of the line before it.
 """
 
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.patch.encoding import PIECE, encoding_of
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
+_LINE_END = lazy_pattern(r"\r\n|\n|\r")
 _BYTE_ORDER_MARK = "\ufeff"
 
 

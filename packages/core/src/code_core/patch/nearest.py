@@ -1,9 +1,10 @@
 """Finds the part of a file most similar to lines that were not found."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+
+from code_core.lazy_pattern import lazy_pattern
 
 MAX_FILE_CHARS = 2 * 2**20
 MAX_WANTED_LINES = 200
@@ -12,7 +13,7 @@ MOST_PLACES_OF_A_WORD = 50
 CANDIDATES = 5
 GOOD_ENOUGH = 0.6
 
-_WORD = re.compile(r"\w+")
+_WORD = lazy_pattern(r"\w+")
 
 
 def nearest_region(lines: Sequence[str], wanted: Sequence[str]) -> str | None:

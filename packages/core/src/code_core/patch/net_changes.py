@@ -1,6 +1,6 @@
 """Computes the net effect of a series of edits on each file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -78,3 +78,22 @@ class NetChanges(Generic[Version]):
         if path not in self._first:
             self._first[path] = None if old is None else self._version(old)
         self._now[path] = None if new is None else self._version(new)
+
+
+def net_edits(edits: Sequence[FileEdit]) -> list[FileEdit]:
+    """Return edits with the same effect, at most one for each path, in the order of the first change."""
+    changes = NetChanges[FileState](lambda state: state)
+    for edit in edits:
+        changes.add(edit)
+    return [_edit(change) for change in changes]
+
+
+def _edit(change: NetChange[FileState]) -> FileEdit:
+    match change:
+        case NetChange(new_path=path, old=None, new=FileState() as new):
+            return Added(path, new)
+        case NetChange(old_path=path, old=FileState() as old, new=FileState() as new):
+            return Updated(path, old, new, None if change.new_path == path else change.new_path)
+        case _:
+            assert change.old is not None  # noqa: S101 - a file that never existed has not changed
+            return Deleted(change.old_path, change.old)

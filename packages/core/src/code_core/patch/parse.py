@@ -14,8 +14,7 @@ own line, and line numbers after `@@`. Nothing tolerated has another meaning in 
 patch.
 """
 
-import re
-
+from code_core.lazy_pattern import lazy_pattern
 from code_core.patch.envelope import patch_lines
 from code_core.patch.errors import PatchSyntaxError, excerpt
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile
@@ -31,7 +30,7 @@ MAX_PATH_CHARS = 4_096
 _HEADERS = (ADD, DELETE, UPDATE)
 _CHUNK_ENDS = ("@@", *_HEADERS)
 _SIGNS = (" ", "-", "+")
-_LINE_NUMBERS = re.compile(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})?(?: @@.*)?")
+_LINE_NUMBERS = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})?(?: @@.*)?")
 _KINDS = f"'{ADD} PATH', '{DELETE} PATH' and '{UPDATE} PATH'"
 
 

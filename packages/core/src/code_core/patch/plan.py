@@ -14,6 +14,9 @@ from code_core.patch.sources import Forecast, Sources, read_sources
 
 MAX_WRITTEN_BYTES = 128 * 2**20
 _OWNER_MAY = 0o700
+_GROUP_MAY = 0o070
+_ACCESS_LIST = "system.posix_acl_access"
+"""The attribute with an access control list. The file's mode then has the list's mask as group bits; see acl(5)."""
 
 
 @frozen
@@ -48,8 +51,8 @@ def plan_edits(patch: Patch, sources: Sources) -> PatchPlan:
 
     Hunks see the effects of earlier hunks. Symbolic links are followed, except for one that is itself
     deleted or moved. A changed file keeps its permissions and owner, even when it moves; a file that a
-    move overwrites keeps its own permissions, without becoming accessible to anyone who could not
-    access the moved file. At most 128 MiB are written in total.
+    move overwrites keeps its own permissions, without its extended attributes and without becoming
+    accessible to anyone who could not access the moved file. At most 128 MiB are written in total.
 
     Raises:
         PatchMatchError: a chunk does not fit its file, or the whole patch changes nothing.
@@ -99,8 +102,7 @@ def _update(hunk: UpdateFile, path: Path, forecast: Forecast) -> Updated:
     link = None if name == file else forecast.existing(name, problem)
     overwritten = forecast.regular(target, f"Failed to write file {target}")
     if overwritten is not None:
-        mode = _no_more_open(overwritten.mode, old.mode)
-        new = replace(new, mode=mode, owner=overwritten.owner, attributes=())
+        new = replace(new, mode=_no_more_open(overwritten, old), owner=overwritten.owner, attributes=())
     forecast.delete(name)
     forecast.write(target, new)
     return Updated(name, old, new, target, overwritten, link)
@@ -113,5 +115,11 @@ def _changed(data: bytes, chunks: tuple[Chunk, ...], path: Path, problem: str) -
         raise PatchReadError(f"{problem}: {error}") from error
 
 
-def _no_more_open(mode: int | None, moved: int | None) -> int | None:
-    return mode if mode is None or moved is None else mode & (moved | _OWNER_MAY)
+def _no_more_open(overwritten: FileState, moved: FileState) -> int | None:
+    """Return the mode of a file with the content of `moved` and the owner of `overwritten`."""
+    if overwritten.mode is None or moved.mode is None:
+        return overwritten.mode
+    mode = overwritten.mode & (moved.mode | _OWNER_MAY)
+    if any(name == _ACCESS_LIST for name, _ in (*overwritten.attributes, *moved.attributes)):
+        return mode & ~_GROUP_MAY  # the list that limited the group is lost
+    return mode

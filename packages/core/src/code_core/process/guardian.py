@@ -23,7 +23,11 @@ _guardian: "_Guardian | None" = None
 
 
 def start_guarded(
-    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], streams: Streams = PIPES
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: Streams = PIPES,
+    program: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `argv` like `start_command`; the command and its descendants end with this process.
 
@@ -33,7 +37,9 @@ def start_guarded(
         SpawnError: the program or the directory is missing or may not be used.
     """
     guardian = _current()
-    process = start_command(argv, cwd, {**environment, VARIABLE: guardian.mark}, streams=streams)
+    process = start_command(
+        argv, cwd, {**environment, VARIABLE: guardian.mark}, streams=streams, program=program
+    )
     guardian.note(f"+{process.pid}\n")
     return process
 

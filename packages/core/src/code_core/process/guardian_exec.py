@@ -8,8 +8,9 @@ remaining sessions, and every process with `MARK` in its environment, gets SIGTE
 second later SIGKILL.
 """
 
+# The module behind `signal`, whose enums take as long to import as the interpreter to start.
+import _signal as signal  # type: ignore[import-not-found] # has no types
 import os
-import signal
 import sys
 import time
 

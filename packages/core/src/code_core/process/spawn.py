@@ -128,10 +128,12 @@ def start_command(
     environment: Mapping[str, str],
     fds: Sequence[int] = (),
     streams: Streams = PIPES,
+    program: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `argv` in its own session, with pipes for its output unless `streams` says otherwise.
 
-    It inherits no descriptors other than those and `fds`.
+    It inherits no descriptors other than those and `fds`. `program` is the file to run; `argv[0]` is looked
+    up on PATH if it is None.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -142,6 +144,7 @@ def start_command(
     try:
         return subprocess.Popen(
             list(argv),
+            executable=program,
             cwd=cwd,
             env=dict(environment),
             stdin=streams.stdin,

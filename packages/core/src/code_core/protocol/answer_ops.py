@@ -10,6 +10,7 @@ class ResolvePlan(ProtocolModel):
     """Answer a `plan_proposed`.
 
     `accept` ends plan mode and starts the work, `revise` asks for another plan, and `reject` starts nothing.
+    If the plan is not open, the operation fails with an `error` whose code is `no_plan`.
 
     Attributes:
         id: the plan's `id`.

@@ -74,7 +74,7 @@ class _Unused(DeferredModelType):
 
 
 def _complete(cls: type) -> None:
-    """Let pydantic complete `cls`; has no effect if it has, or if it is just doing so in this thread."""
+    """Let pydantic complete `cls`; has no effect if it is complete, or if this thread is completing it."""
     with _completing:
         if _STATEMENT not in cls.__dict__:
             return

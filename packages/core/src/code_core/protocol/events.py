@@ -26,6 +26,7 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationComplete,
     ElicitationRequest,
+    ElicitationWithdrawn,
     McpGetPromptResponse,
     McpListPromptsResponse,
     McpListResourcesResponse,
@@ -109,7 +110,7 @@ class ErrorEvent(ProtocolModel):
     type: Literal["error"] = "error"
     message: Text
     code: Text | None = None
-    """The kind of error, as in `code_core.errors.CodeError.code`; kinds may be added."""
+    """The kind of error, as in `code_core.errors.CodeError.code`, or `busy` or `no_plan`; kinds may be added."""
 
 
 class WarningEvent(ProtocolModel):
@@ -306,6 +307,7 @@ KnownEvent = (
     | PlanProposed
     | ListCustomPromptsResponse
     | ElicitationComplete
+    | ElicitationWithdrawn
     | McpListToolsResponse
     | McpListResourcesResponse
     | McpListPromptsResponse

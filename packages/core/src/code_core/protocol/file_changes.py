@@ -11,17 +11,26 @@ class AddBody(ProtocolModel):
 
 
 class DeleteBody(ProtocolModel):
-    """The deleted file's last text."""
+    """The deleted file's last text or, for a symbolic link, where it points (`link`)."""
 
     content: Text
+    link: Text | None = None
 
 
 class UpdateBody(ProtocolModel):
-    """The change as a unified diff, the new path if the file moves, and the text of the file that it replaces there."""
+    """The change as a unified diff, and its other effects.
+
+    `move_path` is the new path of a file that moves, and `overwritten` the text of the file that it replaces
+    there. `modes` are the permissions before and after in git's form, if git sees a difference. `link` says
+    where the path points if it is a symbolic link: then the link is removed, and `move_path` becomes a copy of
+    the file.
+    """
 
     unified_diff: Text
     move_path: FilePath | None = None
     overwritten: Text | None = None
+    modes: tuple[Text, Text] | None = None
+    link: Text | None = None
 
 
 class AddChange(ProtocolModel):

@@ -75,6 +75,17 @@ class ElicitationComplete(ProtocolModel):
     server: Text
 
 
+class ElicitationWithdrawn(ProtocolModel):
+    """A server no longer waits for the answer to its `elicitation_request`: it cancelled the request or has ended.
+
+    Questions that are still open when their turn ends are withdrawn without this event.
+    """
+
+    type: Literal["elicitation_withdrawn"] = "elicitation_withdrawn"
+    id: Text
+    server: Text
+
+
 class McpTool(ProtocolModel):
     """A tool in an `mcp_list_tools_response`."""
 

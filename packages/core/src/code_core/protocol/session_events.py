@@ -43,7 +43,7 @@ class SessionRenamed(ProtocolModel):
 
 
 class ContextCompacted(ProtocolModel):
-    """A summary has replaced the history; sizes are estimates in tokens."""
+    """A summary has replaced the history; `before` and `after` are its estimated sizes in tokens."""
 
     type: Literal["context_compacted"] = "context_compacted"
     before: int

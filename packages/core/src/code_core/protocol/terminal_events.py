@@ -11,7 +11,7 @@ class TerminalInfo(ProtocolModel):
     """A running command.
 
     Attributes:
-        session_id: its number in `write_stdin` and `stop_terminal`.
+        session_id: its number in `write_stdin` and `stop_terminals`.
         tty: whether it has a terminal and so accepts input.
         confined: whether it runs in a sandbox.
     """

@@ -5,19 +5,19 @@ documents. Encoders reject those, so protocol values replace them with the repla
 character.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, PlainSerializer
 
-# Compiled on first use: most runs do not need it.
-_SURROGATE = "[\ud800-\udfff]"
+from code_core.lazy_pattern import lazy_pattern
+
+_SURROGATE = lazy_pattern("[\ud800-\udfff]")
 
 
 def repaired(text: str) -> str:
     """Return `text` with U+FFFD for each surrogate."""
-    return text if text.isascii() else re.sub(_SURROGATE, "\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _path_text(path: Path) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.shell_words import SHELLS
 
 # Programs that take a script as an argument.
@@ -98,37 +99,37 @@ RUNNERS = {
 # Programs whose first non-option argument begins a command.
 _FLAGS = frozenset({"-q", "-y", "--no-install", "--quiet", "--yes"})
 STARTERS = frozenset("bunx corepack dotenv nodemon npx pnpx screen uvx watchexec wsl".split())
-RUNNING_VARIABLE = re.compile(
+RUNNING_VARIABLE = lazy_pattern(
     r"\w*(?:EDITOR|PAGER|COMMAND|ASKPASS|BROWSER|VISUAL)|GIT_SSH|GIT_EXTERNAL_DIFF|GIT_CONFIG_(?:VALUE_\d+|PARAMETERS)"
     r"|LESSOPEN|LESSCLOSE|PS4|RSYNC_RSH|TAR_OPTIONS|MAKEFLAGS"
 )
 """Names of environment variables whose value is a command for some program."""
 
 _ESCAPES = {
-    "sed": re.compile(r"(?:^|[\d$/;{}!~+\s])e[ \t]+(\S[^\n]*)|s(\W)(?:(?!\2).)*\2((?:(?!\2).)*)\2\w*e"),
+    "sed": lazy_pattern(r"(?:^|[\d$/;{}!~+\s])e[ \t]+(\S[^\n]*)|s(\W)(?:(?!\2).)*\2((?:(?!\2).)*)\2\w*e"),
 } | dict.fromkeys(
     "dc ed ex ftp gdb ipython less lftp man more mysql nvim psql ranger sftp sqlite3 tmux vi view vim".split(),
-    re.compile(r"(?:^|[\s;:+(])(?:\\?!+|\.(?:shell|system)\s|shell\s|run(?:-shell)?\s)()()\s*(\S[^\n]*)"),
+    lazy_pattern(r"(?:^|[\s;:+(])(?:\\?!+|\.(?:shell|system)\s|shell\s|run(?:-shell)?\s)()()\s*(\S[^\n]*)"),
 )
 """How programs with their own command language run shell commands: `:!rm`, `.shell rm`, `1e rm`."""
 
-_BEFORE_COMMAND = re.compile(
+_BEFORE_COMMAND = lazy_pattern(
     r"\A\s*(?:(?:exec|ProxyCommand|LocalCommand|KnownHostsCommand)[= ]|[:!]+|sh )", re.ASCII
 )
 
 # Interpreters that take a program as an argument: the options before it; all arguments if there are none.
-INTERPRETER = re.compile(
+INTERPRETER = lazy_pattern(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
     r"|elixir|erl|ghc|groovy|guile|ipython|julia|m4|octave|osascript|r|racket|rscript|tclsh"
 )
-_PYTHON = re.compile(r"py|python[\d.]*|pypy[\d.]*")
+_PYTHON = lazy_pattern(r"py|python[\d.]*|pypy[\d.]*")
 _NODE = frozenset({"node", "nodejs", "bun"})
-_NODE_SCRIPT = re.compile(r"(?:.*/)?([\w.-]+?)(?:-cli)?\.[cm]?js")
-_MODULE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*m(.+)?")
-_RUNS = re.compile(
+_NODE_SCRIPT = lazy_pattern(r"(?:.*/)?([\w.-]+?)(?:-cli)?\.[cm]?js")
+_MODULE = lazy_pattern(r"-[bBdEhiIOPqRsSuvVx]*m(.+)?")
+_RUNS = lazy_pattern(
     r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b|passthru|capture|\bopen\b[^;]*\||\bcmd\b|shell"
 )
-_LITERAL = re.compile(
+_LITERAL = lazy_pattern(
     r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:\bqq?|qw|qx|%[xw])[({/]([^)}/]*)", re.DOTALL
 )
 _MOST_LITERALS = 64

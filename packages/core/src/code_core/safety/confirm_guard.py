@@ -6,12 +6,12 @@ checked before approvals.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Protocol
 
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.command_texts import RUNNING_OPTIONS
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import normal_form
@@ -23,13 +23,13 @@ CONFIRM = "confirm:"
 HIDES = "it runs text that it does not show: from a pipe, a variable, another program or a git alias"
 
 _PROGRAMS = ("git", "rm", "trash", "find", "fd", "fdfind", "xargs", "parallel", "rsync")
-_OPTION_BEFORE = re.compile(r"-[xX]|--exec(?:-batch)?=")
+_OPTION_BEFORE = lazy_pattern(r"-[xX]|--exec(?:-batch)?=")
 _DELETES = (
     "delete delete-before delete-during delete-delay delete-after delete-excluded del remove-source-files"
 )
 """Options of rsync."""
 _REMOVERS = frozenset({"rm", "rmdir", "unlink", "shred"})
-_REMOVER = re.compile(r"\b(?:rm|rmdir|unlink|shred)\b")
+_REMOVER = lazy_pattern(r"\b(?:rm|rmdir|unlink|shred)\b")
 
 
 class Pattern(Protocol):
@@ -208,7 +208,7 @@ def _runs(word: str, options: frozenset[str]) -> bool:
 
 _GUARDS = (
     _Guard("discards changes, commits or branches", _discards),
-    _Guard("rewrites or deletes what others have on the remote", _rewrites_remote),
-    _Guard("deletes without a way back", _removes),
-    _Guard("deletes every file that is found", _removes_many),
+    _Guard("rewrites or deletes history on the remote", _rewrites_remote),
+    _Guard("deletes files permanently", _removes),
+    _Guard("deletes all files that it finds", _removes_many),
 )

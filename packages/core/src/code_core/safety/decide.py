@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from code_core.frozen import frozen
 from code_core.protocol.policies import (
@@ -13,7 +14,9 @@ from code_core.protocol.policies import (
 )
 from code_core.safety.known_safe import Reading
 from code_core.safety.planning import NOTHING_CHANGES
-from code_core.safety.rules import PrefixRule, RuleDecision
+
+if TYPE_CHECKING:
+    from code_core.safety.rules import PrefixRule
 
 
 @frozen
@@ -58,7 +61,7 @@ def decide_command(
     reads: Reading = Reading.NO,
     approved: bool = False,
     escalated: bool = False,
-    rule: PrefixRule | None = None,
+    rule: "PrefixRule | None" = None,
     planning: bool = False,
 ) -> CommandDecision:
     """Decide about a command that has passed the guards.
@@ -77,7 +80,7 @@ def decide_command(
     full_access = isinstance(sandbox, DangerFullAccess)
     confined = confinable and not full_access and not escalated
     never = policy is AskForApproval.NEVER
-    if rule is not None and rule.decision is RuleDecision.FORBIDDEN:
+    if rule is not None and rule.forbids:
         return Reject(_because("a rule forbids it", rule))
     if planning and (escalated or not (confined or reads is Reading.ALWAYS)):
         return Reject(
@@ -101,7 +104,7 @@ def decide_command(
     return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason)
 
 
-def _because(reason: str, rule: PrefixRule) -> str:
+def _because(reason: str, rule: "PrefixRule") -> str:
     return f"{reason}: {rule.justification}" if rule.justification else reason
 
 

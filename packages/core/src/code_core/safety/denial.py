@@ -10,17 +10,19 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from code_core.lazy_pattern import lazy_pattern
+
 SIGSYS_EXIT_CODE = 159
 COMMAND_NOT_FOUND = 127
 MOST_LINES = 400
 LONGEST_LINE = 2_000
 
 _READ_ONLY = "read-only file system"
-_REFUSALS = re.compile(
+_REFUSALS = lazy_pattern(
     rf"{_READ_ONLY}|permission denied|operation not permitted|unable to open database file", re.IGNORECASE
 )
 # Protected files in a writable directory are mount points, which cannot be removed or replaced.
-_BUSY = re.compile("device or resource busy", re.IGNORECASE)
+_BUSY = lazy_pattern("device or resource busy", re.IGNORECASE)
 # Compiled only when a command fails, because that takes some milliseconds.
 _NO_NETWORK = (
     r"could(?:n't| not) resolve (?:host|proxy)|temporary failure (?:in name resolution|resolving)|EAI_AGAIN"
@@ -30,11 +32,11 @@ _NO_NETWORK = (
     r"|(?:EPERM|EACCES)\b.{0,40}\b(?:connect|socket|listen|bind)\b"
 )
 # Python's error for a refused call does not name the call; the lines before it do.
-_CALLS_NETWORK = re.compile(r"\b_?socket\.|\bconnect\(|\bgetaddrinfo\(")
+_CALLS_NETWORK = lazy_pattern(r"\b_?socket\.|\bconnect\(|\bgetaddrinfo\(")
 _CONTEXT_LINES = 4
-_QUOTED = re.compile(r"""'([^']+)'|"([^"]+)"|`([^'`]+)['`]|\u2018([^\u2019]+)\u2019""")
-_WITH_SLASH = re.compile(r"[^\s'\"`\u2018\u2019:,;=()\[\]]*/[^\s'\"`\u2018\u2019:,;()\[\]]*")
-_ONE_WORD = re.compile(r"(?:^|: )([^\s:'\"]+): [^:]+$")
+_QUOTED = lazy_pattern(r"""'([^']+)'|"([^"]+)"|`([^'`]+)['`]|\u2018([^\u2019]+)\u2019""")
+_WITH_SLASH = lazy_pattern(r"[^\s'\"`\u2018\u2019:,;=()\[\]]*/[^\s'\"`\u2018\u2019:,;()\[\]]*")
+_ONE_WORD = lazy_pattern(r"(?:^|: )([^\s:'\"]+): [^:]+$")
 
 
 def denied_by_sandbox(

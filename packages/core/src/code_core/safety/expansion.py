@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, islice, product
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.script import TooComplexError
 
 MOST_VARIANTS = 64
@@ -23,15 +24,15 @@ SUBSTITUTIONS = ("$(…)", "`…`")
 """How the reader represents a command substitution."""
 
 _TOO_MUCH = "the command expands to too much to be understood"
-_BRACES = re.compile(r"(?<!\$)\{([^{}]*(?:,|\.\.)[^{}]*)\}")
-_RANGE = re.compile(r"(\w)\.\.(\w)")
-_EXPANSION = re.compile(
+_BRACES = lazy_pattern(r"(?<!\$)\{([^{}]*(?:,|\.\.)[^{}]*)\}")
+_RANGE = lazy_pattern(r"(\w)\.\.(\w)")
+_EXPANSION = lazy_pattern(
     r"\$\(…\)|`…`|\$(?:(?P<name>[A-Za-z_]\w*|[0-9@*#?!$-])|\{!?(?P<braced>\w+|[@*])(?:\[[^]]*\])?(?P<how>[^{}]*)\})"
 )
 _MASKED = str.maketrans("$`", "\ue000\ue001")
 _UNMASKED = str.maketrans("\ue000\ue001", "$`")
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_DEFAULTS = re.compile(r":?[-=+?]")
+_NAME = lazy_pattern(r"[A-Za-z_]\w*")
+_DEFAULTS = lazy_pattern(r":?[-=+?]")
 
 
 class Values:

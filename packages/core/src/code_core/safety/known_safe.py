@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.shell_words import Words
 
 READERS = frozenset("cat cd echo false grep head ls nl pwd tail true wc which".split())
@@ -28,7 +29,7 @@ _GIT_OPTION = (
 _GIT_BRANCH = frozenset(
     {"--show-current", "--list", "--all", "--remotes", "-a", "-l", "-r", "-v", "-vv", "--no-color"}
 )
-_SED_LINES = re.compile(r"\d+(?:,\d+)?p", re.ASCII)
+_SED_LINES = lazy_pattern(r"\d+(?:,\d+)?p", re.ASCII)
 
 
 class Reading(IntEnum):

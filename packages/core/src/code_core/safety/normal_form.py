@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.options import Options, long_names
 from code_core.safety.shell_words import Words
 
@@ -66,9 +67,9 @@ _SYNONYMS = {
 _ABBREVIATING = frozenset({"hg", "ip", "npm", "tmux"})
 _SHORTEST_ABBREVIATION = 3
 _LONGEST_GLOB = 255
-_STARS = re.compile(r"\*+")
-_ENDING = re.compile(r"\.(?:exe|cmd|bat)\Z")
-_BUNDLE = re.compile(r"-[A-Za-z0-9]{2,6}", re.ASCII)
+_STARS = lazy_pattern(r"\*+")
+_ENDING = lazy_pattern(r"\.(?:exe|cmd|bat)\Z")
+_BUNDLE = lazy_pattern(r"-[A-Za-z0-9]{2,6}", re.ASCII)
 
 
 def program(words: Sequence[str]) -> str:

@@ -38,6 +38,11 @@ class PrefixRule:
     exact: bool = False
     files: frozenset[tuple[Path, str]] | None = None
 
+    @property
+    def forbids(self) -> bool:
+        """Whether it forbids the command, whatever the user says."""
+        return self.decision is RuleDecision.FORBIDDEN
+
     def matches(self, words: Sequence[str]) -> bool:
         """Whether `words` begin with the pattern: literally for rules that allow, in any spelling for others."""
         if not words or (self.exact and len(words) != len(self.pattern)):

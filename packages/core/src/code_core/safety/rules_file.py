@@ -12,18 +12,18 @@ match = ["git push origin"]            # checked when the file is read
 not_match = ["git status"]
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.rules import PrefixRule, RuleDecision
 from code_core.safety.shell_words import Words, split_plain
 
 _KEYS = frozenset(
     {"pattern", "decision", "exact", "outside", "cwd", "files", "justification", "match", "not_match"}
 )
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = lazy_pattern(r"[0-9a-f]{64}")
 
 
 class RuleError(ValueError):

@@ -1,7 +1,6 @@
 """What a script contains, and the parts of its grammar that join commands."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 PROCESS = "<()"
 """How the reader represents a process substitution."""
@@ -11,7 +10,6 @@ class TooComplexError(Exception):
     """The command is too long or too deeply nested to determine what it runs."""
 
 
-@dataclass(slots=True)
 class Script:
     """The contents of a script.
 
@@ -22,12 +20,12 @@ class Script:
             command after that pipe, and of the command itself.
     """
 
-    commands: list[list[str]] = field(default_factory=list)
-    documents: list[str] = field(default_factory=list)
-    pipes: list[tuple[int, int, int]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+        self.documents: list[str] = []
+        self.pipes: list[tuple[int, int, int]] = []
 
 
-@dataclass(slots=True)
 class Cases:
     """The position of a list of commands within `case … esac`.
 
@@ -37,9 +35,10 @@ class Cases:
         last: the last keyword.
     """
 
-    open: int = 0
-    pattern: bool = False
-    last: str = ""
+    def __init__(self) -> None:
+        self.open = 0
+        self.pattern = False
+        self.last = ""
 
     def keyword(self, word: str) -> None:
         """Process a keyword; after `for` it is a name."""
@@ -70,17 +69,17 @@ class Pipeline:
             self._start = self._last
 
 
-@dataclass(slots=True)
 class Redirected:
     """What redirections add to the words of a command.
 
     Attributes:
         before: the words before the last `&>`, which redirects in bash, but ends the command in other shells.
-        inputs: a `PROCESS` for each one that the command reads as standard input.
+        inputs: a `PROCESS` for each process substitution that the command reads as standard input.
     """
 
-    before: list[str] = field(default_factory=list)
-    inputs: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.before: list[str] = []
+        self.inputs: list[str] = []
 
     def ended(self, words: list[str]) -> Iterator[list[str]]:
         """Yield the commands that a shell may run when `words` are the last ones."""

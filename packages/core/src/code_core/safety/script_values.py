@@ -1,21 +1,21 @@
 """Collects what a script defines for its own commands: variables, aliases, arguments and the output of `echo`."""
 
-import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain, dropwhile
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name, newest
 from code_core.safety.normal_form import program
 from code_core.safety.script import Script
 from code_core.safety.shell_output import PRINTING, printed
 
-ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
+ASSIGNMENT = lazy_pattern(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
 
 _DECLARING = frozenset({"declare", "env", "export", "local", "readonly", "sudo", "typeset"})
 _READING = frozenset({"mapfile", "read", "readarray"})
-_SUBSCRIPT = re.compile(r"(?:^|(?<=\s))\[[^]\s]*\]=")  # of an array element, as in `x=([a]=git)`
+_SUBSCRIPT = lazy_pattern(r"(?:^|(?<=\s))\[[^]\s]*\]=")  # of an array element, as in `x=([a]=git)`
 # Commands whose arguments are not read by a shell.
 _SILENT = frozenset({"git", "grep", "rg"})
 _MOST_FUNCTIONS = 64

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 
+from code_core.lazy_pattern import lazy_pattern
+
 PRINTING = frozenset({"echo", "printf"})
 
-_ANSI_ESCAPE = re.compile(
+_ANSI_ESCAPE = lazy_pattern(
     r"\\(?:x(?P<x>[0-9a-fA-F]{1,2})|u(?P<u>[0-9a-fA-F]{1,4})|U(?P<U>[0-9a-fA-F]{1,8})"
     r"|(?P<octal>[0-7]{1,3})|c.|(?P<letter>.))",
     re.DOTALL,

@@ -9,6 +9,7 @@ the script.
 import re
 from itertools import accumulate
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.script import PROCESS, Cases, Pipeline, Redirected, Script, TooComplexError
 from code_core.safety.shell_output import decoded, output
 from code_core.safety.shell_words import KEYWORDS
@@ -16,16 +17,16 @@ from code_core.safety.shell_words import KEYWORDS
 MOST_NESTING = 40
 
 # Only these characters separate words in a shell, whatever Unicode considers blank.
-_PLAIN = re.compile(r"[^ \t\n'\"\\`$;&|()<>]+")
-_PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
-_NAME = re.compile(r"[A-Za-z_]\w*|\d", re.ASCII)
+_PLAIN = lazy_pattern(r"[^ \t\n'\"\\`$;&|()<>]+")
+_PLAIN_QUOTED = lazy_pattern(r"[^\"\\`$]+")
+_NAME = lazy_pattern(r"[A-Za-z_]\w*|\d", re.ASCII)
 _BLANKS = " \t\n"
 _ENDS_WORD = " \t\n;&|()<>"
-_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
-_PIPE = re.compile(r"\|(?!\|)")
-_DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
+_ARRAY = lazy_pattern(r"[A-Za-z_]\w*\+?=", re.ASCII)
+_PIPE = lazy_pattern(r"\|(?!\|)")
+_DESCRIPTOR = lazy_pattern(r"\d+|\{\w+\}")
 # An expansion with a pattern, in which single quotes quote even inside double quotes.
-_TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
+_TAKES_PATTERN = lazy_pattern(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
 
 
 def read_script(text: str) -> Script:

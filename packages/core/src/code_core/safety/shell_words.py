@@ -9,6 +9,8 @@ command that a script might run, see `statements`.
 import re
 from collections.abc import Sequence
 
+from code_core.lazy_pattern import lazy_pattern
+
 Words = tuple[str, ...]
 
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
@@ -19,13 +21,13 @@ SYSTEM_DIRECTORIES = frozenset(
 """Directories where operating systems and package managers install programs."""
 
 # `^`, `{`, `}`, `~`, `!`, `#`, `=` at the start, and globs, are special in some shell.
-_TOKEN = re.compile(
+_TOKEN = lazy_pattern(
     r"""(?P<blank>[ \t]+)"""
     r"""|(?P<join>&&|\|\||;|\||\n)"""
     r"""|(?P<word>(?:[\w%+,./:@-]|'[^'\0]*'|"[^"$`\\!\0]*")(?:[\w%+,./:@=-]|'[^'\0]*'|"[^"$`\\!\0]*")*)""",
     re.ASCII,
 )
-_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|([^'"]+)""")
+_QUOTED = lazy_pattern(r"""'([^']*)'|"([^"]*)"|([^'"]+)""")
 
 
 def is_shell(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, takewhile
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.command_texts import (
     RUNNERS,
     RUNNING_OPTIONS,
@@ -33,17 +34,17 @@ MOST_CHARACTERS = 2**17
 MOST_WORK = 1_000_000
 """Limit on examined characters, including expansions."""
 
-_LIKE_A_SCRIPT = re.compile(r"[\s;&|()`${]")
-_BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option with its script in the same word
-_GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOTALL)
-_GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
-_VERSION = re.compile(r"(?<=.)@[^/]*\Z")  # a package version, as in `npx npm@10`
-_EXPANSION = re.compile(r"[$`][^/]*")
+_LIKE_A_SCRIPT = lazy_pattern(r"[\s;&|()`${]")
+_BEFORE_SCRIPT = lazy_pattern(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option with its script in the same word
+_GIT_ALIAS = lazy_pattern(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOTALL)
+_GIT_SETTING = lazy_pattern(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
+_VERSION = lazy_pattern(r"(?<=.)@[^/]*\Z")  # a package version, as in `npx npm@10`
+_EXPANSION = lazy_pattern(r"[$`][^/]*")
 _EVALUATING = frozenset(
     "[ [[ compgen declare export let local mapfile printf read readarray readonly test typeset unset wait".split()
 )
 """Builtins that evaluate names and expressions in their arguments: `test -v 'a[$(ls)]'` runs `ls`."""
-_SCHEDULE = re.compile(
+_SCHEDULE = lazy_pattern(
     r"^(?:@\w+|(?:[\d*,/-]+[ \t]+){4}[\d*,/-]+)[ \t]+", re.MULTILINE
 )  # a `crontab` schedule
 _MOST_TEXTS = 16

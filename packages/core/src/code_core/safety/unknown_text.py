@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, dropwhile, pairwise
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.expansion import SUBSTITUTIONS
 from code_core.safety.git_commands import GIT_COMMANDS
 from code_core.safety.normal_form import normal_form, program
@@ -26,19 +27,19 @@ _SHOWING = PRINTING | frozenset(
 _TAKE_LINES = frozenset({"at", "batch", "crontab"})
 _READ_VARIABLES = frozenset({"mapfile", "read", "readarray"})
 _STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
-_READS_PROGRAM = re.compile(
+_READS_PROGRAM = lazy_pattern(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|php[\d.]*|lua[\d.]*"
 )
 _OTHER_SHELLS = frozenset("ash csh fish mksh tcsh $0 $bash $shell ${bash} ${shell}".split())
 _SUBSTITUTED = tuple((one,) for one in SUBSTITUTIONS)
-_WORD = re.compile(r"[a-z][a-z0-9-]*")
+_WORD = lazy_pattern(r"[a-z][a-z0-9-]*")
 _PLACEHOLDERS = ("{}", "%", "@")
-_EXPANDED = re.compile(r"\$\{?!?(\w+|[@*])")
-_LOGIN_OPTION = re.compile(r"-\w*[si]|--(?:shell|login)")
-_SHELL_SCRIPT = re.compile(r"-\w*c")
-_SHELL_OTHER = re.compile(r"-\w*n\w*|--(?:version|help|dump-strings|pretty-print).*")
+_EXPANDED = lazy_pattern(r"\$\{?!?(\w+|[@*])")
+_LOGIN_OPTION = lazy_pattern(r"-\w*[si]|--(?:shell|login)")
+_SHELL_SCRIPT = lazy_pattern(r"-\w*c")
+_SHELL_OTHER = lazy_pattern(r"-\w*n\w*|--(?:version|help|dump-strings|pretty-print).*")
 _SHELL_VALUED = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file"})
-_PROGRAM_OPTION = re.compile(
+_PROGRAM_OPTION = lazy_pattern(
     r"-\w*[ceEmpVvhfFlnr].*|--(?:eval|print|check|test|run|version|help|require|import).*"
 )
 

@@ -91,7 +91,7 @@ def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Fi
         origin = f" (built by {PUBLISHER}; prefer the system's package)"
     machine = seccomp_machine()
     if machine is None:
-        return Finding("bwrap", None, "this kind of machine has no system call filter")
+        return Finding("bwrap", None, "there is no system call filter for this architecture")
     return _tried(Bubblewrap(str(bwrap), machine), [str(bwrap), "--version"], f"in use: {bwrap}{origin}")
 
 
@@ -100,7 +100,7 @@ def _find_landlock() -> Finding:
 
     machine = seccomp_machine()
     if machine is None:
-        return Finding("landlock", None, "this kind of machine has no system call filter")
+        return Finding("landlock", None, "there is no system call filter for this architecture")
     abi = landlock_abi()
     if abi < OLDEST_ABI:
         has = f"version {abi}" if abi else "none"

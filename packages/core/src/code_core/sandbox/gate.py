@@ -6,19 +6,19 @@ is needed in between.
 """
 
 import os
-import re
 import select
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.process.spawn import SpawnError
 
 LONGEST_START = 10.0
 """Time limit for bubblewrap to create its namespaces."""
 
-_CHILD = re.compile(rb'"child-pid": (\d+)')
+_CHILD = lazy_pattern(rb'"child-pid": (\d+)')
 
 
 @contextmanager

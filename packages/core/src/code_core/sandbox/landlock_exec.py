@@ -13,8 +13,8 @@ begins. Otherwise exits with the command's code, or 128 plus its signal.
 
 The command runs in a child that is forked in advance, because that takes time. Processes that the
 command starts and abandons become children of this process, which is not confined. When the command ends, they
-get SIGTERM, and half a second later SIGKILL. They are killed at once when the agent ends or when there are
-more than `PROCESSES` processes and threads; so is the command, which also is soon after a SIGTERM.
+get SIGTERM, and half a second later SIGKILL. If the agent ends, or there are more than `PROCESSES` processes
+and threads, the command and these processes are killed at once; after a SIGTERM to this process, half a second later.
 """
 
 import marshal

@@ -1,7 +1,7 @@
 """Detects changes by a command that its sandbox could not prevent.
 
 It covers only files that make other programs run code or change the agent's behaviour: git's
-settings and hooks, and the agent's settings and rules. It cannot prevent changes, but warn the user.
+settings and hooks, and the agent's settings and rules. It does not prevent changes; the user is warned about them.
 """
 
 import hashlib

@@ -94,9 +94,7 @@ class Conversation:
         try:
             return await self._stack.__aexit__(kind, error, traceback)
         finally:
-            self._ops_out.close()
-            self._log.close()
-            await self.session.aclose()
+            await self.discard()
 
     async def discard(self) -> None:
         """Release a conversation whose context was never entered."""
@@ -140,6 +138,10 @@ class Conversation:
             events.append(first.model_copy(update={"msg": plan}))
         return self._log.reader(events)
 
+    async def until_closed(self, question_id: str) -> None:
+        """Wait until a question is no longer open: it was answered or withdrawn, or its turn has ended."""
+        await self._log.until_closed(question_id)
+
     async def _emit(self, submission: str, msg: EventMsg) -> None:
         self._log.publish(submission, msg)
 
@@ -173,7 +175,7 @@ class Conversation:
             case Interrupt():
                 await self._runner.stop("interrupted")
             case _ if isinstance(op, Answer):
-                self._answered(submission, op.id, answered=self.session.answer(op))
+                self._answer(submission, op)
             case RegisterApprovedCommand():
                 self.session.approvals.register_command(op)
             case StopTerminals(session_id=session_id):
@@ -195,12 +197,10 @@ class Conversation:
             case _:
                 self._warn(submission, f"the operation {op.type!r} is not supported here and had no effect")
 
-    def _answered(self, submission: str, question_id: str, *, answered: bool) -> None:
-        self._log.open.answered(question_id)
-        if not answered:
-            self._warn(
-                submission, f"the answer had no effect: no question with the id {question_id!r} is open"
-            )
+    def _answer(self, submission: str, op: Answer) -> None:
+        self._log.open.answered(op.id)
+        if not self.session.answer(op):
+            self._warn(submission, f"the answer had no effect: no question with the id {op.id!r} is open")
 
     async def _override(self, submission: str, op: OverrideTurnContext) -> None:
         session = self.session
@@ -214,8 +214,9 @@ class Conversation:
 
     async def _resolve_plan(self, submission: str, op: ResolvePlan) -> None:
         plan = self.session.open_plan() if self._runner.running is None else None
-        if plan is None or plan.id != op.id:
-            self._answered(submission, op.id, answered=False)
+        if plan is None or plan.id != op.id:  # an error, because a frontend may wait for the work to end
+            closed = f"the answer had no effect: no plan with the id {op.id!r} is open"
+            self._log.publish(submission, ErrorEvent(message=closed, code="no_plan"))
             return
         if op.action == "reject":
             try:
@@ -224,8 +225,9 @@ class Conversation:
                 self._warn(submission, str(error))
             return
         if op.action == "accept":
-            leave = OverrideTurnContext(collaboration_mode=CollaborationMode.DEFAULT)
-            await self._override(submission, leave)
+            await self._override(
+                submission, OverrideTurnContext(collaboration_mode=CollaborationMode.DEFAULT)
+            )
         await self._enqueue(submission, input_after(op))
         self._start(TurnTask(), submission)
 

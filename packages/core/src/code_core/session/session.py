@@ -40,7 +40,7 @@ class Session:
         queue: input that waits for the next request.
         approvals: what the user has allowed for the session.
         totals: tokens used so far.
-        told: the context that the model has already seen.
+        shown_context: the context that the model has already seen.
         user_questions: questions from the model; None if no user can answer.
         name: the user's name for the session.
         preview: the beginning of its first input.

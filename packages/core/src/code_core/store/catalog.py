@@ -128,4 +128,4 @@ def _only(records: Sequence[SessionRecord], which: str) -> SessionRecord:
     if len(ids) == 1:
         return records[0]
     some = "".join(f"\n  {record.id}  {record.title[:60]}" for record in records[:5])
-    raise AmbiguousSession(f"there are several sessions {which}: give more of the id{some}")
+    raise AmbiguousSession(f"there are several sessions {which}: use more characters of the id{some}")

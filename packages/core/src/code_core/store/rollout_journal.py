@@ -31,13 +31,12 @@ class _Job:
         self.done = anyio.Event()
         self.error: Exception | None = None
 
-    async def wait(self) -> None:
-        """Wait until the work is done.
+    def check(self) -> None:
+        """Raise the error of the work, which is done.
 
         Raises:
             JournalError: it failed.
         """
-        await self.done.wait()
         if self.error is not None:
             raise JournalError(str(self.error)) from self.error
 
@@ -64,7 +63,7 @@ class RolloutJournal:
     def __init__(self, file: RolloutFile, lock: SessionLock | None = None) -> None:
         self._file = file
         self._lock = lock
-        self._turns = anyio.Lock()
+        self._turns = anyio.Lock(fast_acquire=True)
         self._running: _Job | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: Thread | None = None
@@ -85,7 +84,8 @@ class RolloutJournal:
         self._closed = True
         job = self._start(self._close)
         self._jobs.put(None)
-        await job.wait()
+        await job.done.wait()
+        job.check()
 
     async def _do(self, work: Callable[[], None]) -> None:
         """Run `work` in the thread after everything before it."""
@@ -94,8 +94,10 @@ class RolloutJournal:
                 await self._running.done.wait()
             if self._closed:
                 raise JournalError(f"cannot write the session {self._file.path}: it is closed")
-            self._running = self._start(work)
-            await self._running.wait()
+            self._running = job = self._start(work)
+            await job.done.wait()
+            self._running = None
+        job.check()
 
     def _start(self, work: Callable[[], None]) -> _Job:
         if self._thread is None:

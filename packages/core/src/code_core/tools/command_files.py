@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from code_core.context.git import repository_root
+from code_core.lazy_pattern import lazy_pattern
 from code_core.safety.command_texts import INTERPRETER
 from code_core.safety.grants import FileIdentity
 from code_core.safety.normal_form import GLOBS, program
@@ -27,16 +28,16 @@ _LONGEST_PATH = 4_096
 _LONGEST_NAME = 255
 _NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 
-_VALUE = re.compile(r"(?:-\w|[\w.-]+[=:]|--?[\w-]+=|@|file://)+", re.ASCII)
+_VALUE = lazy_pattern(r"(?:-\w|[\w.-]+[=:]|--?[\w-]+=|@|file://)+", re.ASCII)
 
 
 # `$PWD/x`, `$(git rev-parse --show-toplevel)/x`
-_EXPANDED_FOLDER = re.compile(r"(?:\$\([^()]*\)|`[^`]*`|\$\w+|\$\{[^{}]*\})/+")
+_EXPANDED_FOLDER = lazy_pattern(r"(?:\$\([^()]*\)|`[^`]*`|\$\w+|\$\{[^{}]*\})/+")
 # In a script: `< x` and `BASH_ENV=x`
-_IN_SCRIPT = re.compile(
+_IN_SCRIPT = lazy_pattern(
     r"""(?:(?<!<)<(?![<(&])\s*|(?<![\w$-])[A-Za-z_]\w*=)["']?([^\s"'<>;|&()]+)""", re.ASCII
 )
-_READS_SETTINGS = re.compile(r"--conf|-\w*K", re.ASCII)  # curl options
+_READS_SETTINGS = lazy_pattern(r"--conf|-\w*K", re.ASCII)  # curl options
 _MOST_ENTRIES = 10_000
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
@@ -21,14 +21,15 @@ from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, exit_cod
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
 from code_core.protocol.policies import ReadOnly
-from code_core.safety.denial import denied_by_sandbox
 from code_core.safety.known_safe import Reading, reading
-from code_core.sandbox.confinement import Confinement, confinement_of
-from code_core.sandbox.run import OnStart, run_confined
-from code_core.sandbox.sandbox import Mechanism, Sandbox
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.view.parsed_command import parsed_command
+
+if TYPE_CHECKING:
+    from code_core.sandbox.confinement import Confinement
+    from code_core.sandbox.run import OnStart
+    from code_core.sandbox.sandbox import Mechanism, Sandbox
 
 MAX_DELTAS = 10_000
 MOST_SHOWN = 5
@@ -48,7 +49,7 @@ async def run_shell_command(
     request: CommandRequest,
     time_limit: float,
     context: ToolContext,
-    sandbox: Sandbox | None = None,
+    sandbox: "Sandbox | None" = None,
     *,
     source: Literal["agent", "user"] = "agent",
 ) -> CommandResult:
@@ -90,8 +91,7 @@ async def run_shell_command(
     processes: list[subprocess.Popen[bytes]] = []
     try:
         end = await _run(
-            list(request.run or command),
-            cwd,
+            request,
             time_limit,
             on_output,
             context,
@@ -123,7 +123,7 @@ async def run_shell_command(
     return CommandResult(output, denied=denied)
 
 
-def may_write(request: CommandRequest, context: ToolContext, sandbox: Sandbox | None) -> bool:
+def may_write(request: CommandRequest, context: ToolContext, sandbox: "Sandbox | None") -> bool:
     """Whether the command may change the user's files."""
     if sandbox is not None and isinstance(context.sandbox_policy, ReadOnly):
         return False
@@ -137,15 +137,23 @@ def _output(end: Exit, text: str) -> ToolOutput:
     )
 
 
-async def confinement_for(context: ToolContext) -> Confinement:
+async def confinement_for(context: ToolContext) -> "Confinement":
     """Return the permissions that the turn's policy gives a command."""
-    return await anyio.to_thread.run_sync(
-        confinement_of, context.sandbox_policy, context.cwd, context.home, context.environment
-    )
+    return await anyio.to_thread.run_sync(_confinement, context)
 
 
-def was_denied(end: Exit, text: str, cwd: Path, confinement: Confinement, context: ToolContext) -> bool:
+def _confinement(context: ToolContext) -> "Confinement":
+    from code_core.sandbox.confinement import confinement_of  # in a thread
+
+    return confinement_of(context.sandbox_policy, context.cwd, context.home, context.environment)
+
+
+def was_denied(end: Exit, text: str, cwd: Path, confinement: "Confinement", context: ToolContext) -> bool:
     """Whether a command ended the way it does when the sandbox denied it something."""
+    if end.code == 0:
+        return False
+    from code_core.safety.denial import denied_by_sandbox
+
     # Commands may print the working directory with symlinks in it.
     roots = (*confinement.writable, context.cwd) if confinement.writable else ()
     protected = (*confinement.protected, *confinement.absent)
@@ -155,28 +163,28 @@ def was_denied(end: Exit, text: str, cwd: Path, confinement: Confinement, contex
 
 
 async def _run(
-    command: list[str],
-    cwd: Path,
+    request: CommandRequest,
     time_limit: float,
     on_output: OnOutput,
     context: ToolContext,
-    sandbox: Sandbox | None,
-    confinement: Confinement | None,
-    on_start: OnStart,
+    sandbox: "Sandbox | None",
+    confinement: "Confinement | None",
+    on_start: "OnStart",
 ) -> Exit:
     """Start the command, or the program that confines it; `on_start` receives the process.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
     """
-    environment = context.environment
+    command, cwd, environment = request.run or request.argv, request.cwd, context.environment
     if sandbox is None or confinement is None:
-        process = start_guarded(command, cwd, environment)
+        process = start_guarded(command, cwd, environment, program=request.program)
         on_start(process)
         try:
             return await follow(process, time_limit=time_limit, on_output=on_output)
         finally:
             ended(process)
+    from code_core.sandbox.run import run_confined  # commands with full access do not need it
 
     return await run_confined(
         sandbox,
@@ -191,13 +199,13 @@ async def _run(
     )
 
 
-async def report_changed(paths: Sequence[Path], *, context: ToolContext, sandbox: Sandbox | None) -> None:
+async def report_changed(paths: Sequence[Path], *, context: ToolContext, sandbox: "Sandbox | None") -> None:
     """Warn about protected files that a confined command changed anyway."""
     if sandbox is not None:
         await context.emit(WarningEvent(message=_changed_notice(paths, sandbox.mechanism)))
 
 
-def _changed_notice(paths: Sequence[Path], mechanism: Mechanism) -> str:
+def _changed_notice(paths: Sequence[Path], mechanism: "Mechanism") -> str:
     shown = ", ".join(map(str, paths[:MOST_SHOWN]))
     more = f" and {len(paths) - MOST_SHOWN} more" if len(paths) > MOST_SHOWN else ""
     return (

@@ -38,6 +38,8 @@ from code_core.view.terminal_text import plain_text
 
 EXEC_WAIT, EXEC_LEAST, LONGEST_WAIT = 10_000, 250, 30_000
 WRITE_WAIT, POLL_WAIT, LONGEST_POLL = 250, 5_000, 300_000
+STOP_SECONDS = 30.0
+"""Time limit for the end of a command that was stopped."""
 LONGEST_INPUT = 65_536
 BYTES_PER_TOKEN = 4
 INTERRUPT_KEY = "\x03"
@@ -168,7 +170,7 @@ async def _run(
     except anyio.get_cancelled_exc_class():
         session.stop()
         with anyio.CancelScope(shield=True):
-            await session.wait(LONGEST_WAIT / 1000)
+            await session.wait(STOP_SECONDS)
             terminals.forget(session)
             output = _result(session, watch, arguments.max_output_tokens, context)
             context.interrupted[request.call_id] = replace(output, text=f"{INTERRUPTED}\n{output.text}")

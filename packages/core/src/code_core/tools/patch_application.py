@@ -66,8 +66,9 @@ async def write_patch(
 
 async def _emit_turn_diff(application: Application, context: ToolContext) -> None:
     def diff() -> str:
-        context.changes.add(application.applied)
-        return context.changes.diff()
+        changes = context.changes()
+        changes.add(application.applied)
+        return changes.diff()
 
     try:
         await context.emit(TurnDiff(unified_diff=await anyio.to_thread.run_sync(diff)))

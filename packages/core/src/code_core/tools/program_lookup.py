@@ -7,6 +7,7 @@ where commands may write is judged, and shown, as the path of the program.
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from code_core.frozen import frozen
@@ -34,12 +35,14 @@ class ResolvedCommand:
     Attributes:
         argv: the command as it is judged and shown.
         run: the command to start: the program that was judged, even if another one is planted on PATH in the meantime.
+        program: the file to start as `run[0]`; None if it is to be looked up again.
         parts: the commands that it certainly runs; None if unknown.
     """
 
     argv: Words
     run: Words
     parts: tuple[Words, ...] | None
+    program: str | None = None
 
 
 @frozen
@@ -58,10 +61,11 @@ class ProgramLookup:
         self, policy: SandboxPolicy, cwd: Path, workspace: Path, environment: Mapping[str, str]
     ) -> None:
         temporary = filter(None, (environment.get("TMPDIR"), *_TEMPORARY))
-        roots = (*writable_roots(policy, workspace, environment), workspace, cwd, *map(Path, temporary))
-        self._reach = tuple({Path(os.path.realpath(root)) for root in roots})
+        roots = {*map(str, (*writable_roots(policy, workspace, environment), workspace, cwd, *temporary))}
+        self._reach = tuple(f"{os.path.realpath(root).rstrip('/')}/" for root in roots)
         self._cwd = cwd.absolute()
         self._environment = environment
+        self._known: dict[str, bool] = {}  # whether commands may write there
 
     def resolve(self, argv: Sequence[str]) -> ResolvedCommand:
         """Return `argv` with its program, and the programs of a plain script, looked up."""
@@ -70,7 +74,8 @@ class ProgramLookup:
         name = argv[0] if found is None or found.system else found.path
         run = argv[0] if found is None or not found.shadowable else found.path
         judged, started = (name, *argv[1:]), (run, *argv[1:])
-        return ResolvedCommand(judged, started, self._parts(judged) if known else None)
+        parts = self._parts(judged) if known else None
+        return ResolvedCommand(judged, started, parts, None if found is None else found.path)
 
     def _parts(self, argv: Words) -> tuple[Words, ...] | None:
         parts = plain_commands(argv)
@@ -99,48 +104,50 @@ class ProgramLookup:
     def _with_settings(self, words: Words) -> Words:
         """Judge `rg` by its path if commands can write a settings file that names programs for it to run."""
         settings = self._environment.get(_RG_SETTINGS)
-        return (
-            ("./rg", *words[1:])
-            if words[0] == "rg" and settings and self._writable(Path(settings))
-            else words
-        )
+        return ("./rg", *words[1:]) if words[0] == "rg" and settings and self._writable(settings) else words
 
     def _find(self, name: str) -> _Program | None:
         shadowable = False
-        for entry in self._environment.get("PATH", os.defpath).split(os.pathsep):
+        for entry, folder in self._path:
             if entry.startswith("~"):
                 return None  # only bash expands it
-            folder = self._cwd / entry
             writable = not entry.startswith("/") or self._writable(folder)
-            path = folder / name
+            path = os.path.join(folder, name)  # noqa: PTH118 - `Path` is slow
             if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 - `Path` refuses long names
-                shadowable = shadowable or writable or str(folder) not in SYSTEM_DIRECTORIES
-                return _Program(str(path), not writable and self._is_system(path), shadowable)
+                of_system = folder in SYSTEM_DIRECTORIES
+                system = not (writable or self._writable(path)) and (
+                    of_system or name not in SHELLS | READERS
+                )
+                return _Program(path, system, shadowable or writable or not of_system)
             shadowable = shadowable or writable
         return None
 
-    def _is_system(self, path: Path) -> bool:
-        """Whether the program at `path` is the system program of that name."""
-        if self._writable(path):
-            return False
-        return str(path.parent) in SYSTEM_DIRECTORIES or path.name not in SHELLS | READERS
+    @cached_property
+    def _path(self) -> list[tuple[str, str]]:
+        """The entries of PATH, and the directories that they mean."""
+        entries = self._environment.get("PATH", os.defpath).split(os.pathsep)
+        return [(entry, str(self._cwd / entry)) for entry in entries]
 
-    def _writable(self, path: Path) -> bool:
+    def _writable(self, path: str) -> bool:
         """Whether a command may write at `path`: it is below a writable root, and the system permits it."""
-        real = Path(os.path.realpath(self._cwd / path))
-        if not any(real.is_relative_to(root) for root in self._reach):
+        if path not in self._known:
+            self._known[path] = self._is_writable(os.path.realpath(self._cwd / path))
+        return self._known[path]
+
+    def _is_writable(self, real: str) -> bool:
+        if not f"{real}/".startswith(self._reach):
             return False
         while not os.path.lexists(real):
-            real = real.parent
+            real = os.path.dirname(real)  # noqa: PTH120 - `Path` is slow
         try:
-            owned = real.stat().st_uid == os.geteuid()
+            owned = os.stat(real).st_uid == os.geteuid()  # noqa: PTH116 - `Path` is slow
         except OSError:
             return True
-        return owned or os.access(real, os.W_OK) or os.access(real.parent, os.W_OK)
+        return owned or os.access(real, os.W_OK) or os.access(os.path.dirname(real), os.W_OK)  # noqa: PTH120
 
     def _loads_files(self) -> bool:
         return any(
-            not path.startswith("/") or self._writable(Path(path))
+            not path.startswith("/") or self._writable(path)
             for name in _LOADED_FILES
             if (value := self._environment.get(name))
             for path in re.split("[ :]", value)
@@ -151,4 +158,4 @@ class ProgramLookup:
         if "l" not in argv[1] and program(argv) != "zsh":
             return False
         home = self._environment.get("HOME")
-        return not home or self._writable(Path(home))
+        return not home or self._writable(home)

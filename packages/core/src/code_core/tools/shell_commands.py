@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,16 @@ from pydantic_core import from_json
 from code_core.config.guards import CommandGuards
 from code_core.config.paths import is_directory
 from code_core.frozen import frozen
-from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.safety.confirm_guard import strip_confirm
 from code_core.safety.planning import NOTHING_CHANGES
 from code_core.safety.shell_words import Words
-from code_core.sandbox.sandbox import Sandbox
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
-from code_core.tools.command_files import TooManyFilesError
 from code_core.tools.command_permission import (
     CommandRequest,
     Permission,
-    changed_since,
-    grant_of,
     guarded,
     looked_up,
     permission,
@@ -37,9 +31,12 @@ from code_core.tools.command_permission import (
 )
 from code_core.tools.command_run import CommandResult, run_shell_command
 from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.wire.patch_format import may_be_patch
 
 if TYPE_CHECKING:
+    from code_core.patch.invocation import ImplicitPatch, PatchCall
     from code_core.sandbox.detection import Detection
+    from code_core.sandbox.sandbox import Sandbox
 
 LONGEST_TIMEOUT_MS = 3_600_000
 
@@ -73,7 +70,7 @@ def _argv_in(text: str) -> list[str] | None:
     return value if isinstance(value, list) and all(isinstance(word, str) for word in value) else None
 
 
-RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]]
+RunCommand = Callable[[CommandRequest, "Sandbox | None"], Awaitable[CommandResult]]
 """Runs a permitted command, confined if there is a sandbox."""
 
 
@@ -120,7 +117,7 @@ class ShellCommands:
             arguments.justification,
         )
 
-        async def run(request: CommandRequest, sandbox: Sandbox | None) -> CommandResult:
+        async def run(request: CommandRequest, sandbox: "Sandbox | None") -> CommandResult:
             return await run_shell_command(request, time_limit, context, sandbox)
 
         return await self.carry_out(command, context, run)
@@ -140,17 +137,8 @@ class ShellCommands:
             return ToolOutput("the command is empty", success=False)
         if any("\0" in word for word in command):
             return ToolOutput("the command contains a NUL character", success=False)
-        match detect(command):
-            case PatchCall(text=text, workdir=workdir):
-                directory = cwd / (workdir or "")
-                if not is_directory(directory):
-                    problem = f"No file was changed: {str(directory)!r}, where the patch would apply, is not a directory"
-                    return ToolOutput(problem, success=False)
-                return await self._apply_patch.apply(text, directory, call.call_id, context)
-            case ImplicitPatch(message=message):
-                return ToolOutput(message, success=False)
-            case None:
-                pass
+        if (patch := _patch_in(command)) is not None:
+            return await self._apply(patch, cwd, call.call_id, context)
         request = CommandRequest(
             call_id=call.call_id,
             argv=command,
@@ -163,6 +151,21 @@ class ShellCommands:
         if isinstance(prepared, ToolOutput):
             return prepared
         return _noted(await self._run(prepared, context, run))
+
+    async def _apply(
+        self, patch: "PatchCall | ImplicitPatch", cwd: Path, call_id: str, context: ToolContext
+    ) -> ToolOutput:
+        from code_core.patch.invocation import ImplicitPatch
+
+        if isinstance(patch, ImplicitPatch):
+            return ToolOutput(patch.message, success=False)
+        directory = cwd / (patch.workdir or "")
+        if not is_directory(directory):
+            problem = (
+                f"No file was changed: {str(directory)!r}, where the patch would apply, is not a directory"
+            )
+            return ToolOutput(problem, success=False)
+        return await self._apply_patch.apply(patch.text, directory, call_id, context)
 
     def _prepared(self, request: CommandRequest, context: ToolContext) -> CommandRequest | ToolOutput:
         """Return the request with its programs looked up, or the answer to the model if it needs `confirm:`."""
@@ -195,9 +198,11 @@ class ShellCommands:
     async def _run_unconfined(
         self, request: CommandRequest, allowed: Permission, run: RunCommand
     ) -> ToolOutput:
-        if (refused := await changed_since(request, allowed)) is not None:
-            return refused
         if allowed.grant is not None:
+            from code_core.tools.command_approval import changed_since
+
+            if (refused := await changed_since(request, allowed.grant)) is not None:
+                return refused
             self._ran_outside.add((allowed.grant.argv, allowed.grant.cwd))
         return (await run(request, None)).output
 
@@ -207,15 +212,26 @@ class ShellCommands:
         never = context.planning or context.approval_policy is AskForApproval.NEVER
         if here not in self._ran_outside or never:
             return False
-        try:
-            grant = await anyio.to_thread.run_sync(partial(grant_of, request, outside=True))
-        except TooManyFilesError:
-            return False
-        return context.approver.approved(grant)
+        from code_core.tools.command_approval import granted_outside
+
+        return await granted_outside(request, context)
+
+
+def _patch_in(command: Sequence[str]) -> "PatchCall | ImplicitPatch | None":
+    """See `detect`."""
+    if not any(map(may_be_patch, command)):
+        return None
+    from code_core.patch.invocation import detect
+
+    return detect(command)
 
 
 def _noted(output: ToolOutput) -> ToolOutput:
     """The output, marked as a failure if a script called `apply_patch` in a form that was not recognised."""
+    if not may_be_patch(output.text):
+        return output
+    from code_core.patch.invocation import MISSED, was_missed
+
     if not was_missed(output.text):
         return output
     return replace(output, text=f"{output.text}\n{MISSED}", success=False)

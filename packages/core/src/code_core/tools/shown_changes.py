@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.patch.diff import differing_part, unified_diff
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.encoding import NotTextError, encoding_of, text_of
 from code_core.patch.filesystem import FileState
+from code_core.patch.net_changes import net_edits
 from code_core.protocol.file_changes import (
     AddBody,
     AddChange,
@@ -22,7 +24,7 @@ MAX_CHANGE_CHARS = 2**18
 MAX_CHANGES_CHARS = 2**20
 MAX_COMPARED_BYTES = 8 * 2**20
 
-_POSITIONS = re.compile(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
+_POSITIONS = lazy_pattern(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
 
 
 @frozen
@@ -43,12 +45,13 @@ def shown_changes(edits: Sequence[FileEdit]) -> ShownChanges:
 
     Text is decoded with the file's encoding. A text over 256 Ki characters, or beyond a total of 1 Mi, is
     cut after a complete line, followed by a line with the number of lines omitted. A file that a patch
-    adds over an existing one is shown as an update.
+    adds over an existing one is shown as an update. Several edits of one file are shown as one.
     """
     changes: dict[str, FileChange] = {}
     hidden: list[str] = []
     left = MAX_CHANGES_CHARS
-    for edit in edits:
+    several = len({edit.path for edit in edits}) < len(edits)
+    for edit in net_edits(edits) if several else edits:
         most = min(MAX_CHANGE_CHARS, left)
         path = str(edit.path)
         match edit:
@@ -58,16 +61,23 @@ def shown_changes(edits: Sequence[FileEdit]) -> ShownChanges:
             case Deleted(old=old):
                 text, _ = _cut(_content(old), most, "…")
                 is_whole = True  # the path says what is deleted
-                changes[path] = DeleteChange(delete=DeleteBody(content=text))
+                link = text if old.link else None
+                changes[path] = DeleteChange(delete=DeleteBody(content=text, link=link))
             case Added(new=new, overwritten=FileState() as old):
                 text, is_whole = _cut(_difference(old, new), most, "\\")
                 changes[path] = UpdateChange(update=UpdateBody(unified_diff=text))
-            case Updated(old=old, new=new, move_to=move_to, overwritten=replaced):
+            case Updated(old=old, new=new, move_to=move_to, overwritten=replaced, link=link_state):
                 text, is_whole = _cut(_difference(old, new), most, "\\")
                 gone = (
                     None if replaced is None else _cut(_content(replaced), max(0, most - len(text)), "…")[0]
                 )
-                body = UpdateBody(unified_diff=text, move_path=move_to, overwritten=gone)
+                body = UpdateBody(
+                    unified_diff=text,
+                    move_path=move_to,
+                    overwritten=gone,
+                    modes=None if old.git_mode == new.git_mode else (old.git_mode, new.git_mode),
+                    link=None if link_state is None else _cut(_content(link_state), most, "…")[0],
+                )
                 changes[path] = UpdateChange(update=body)
         if not is_whole:
             hidden.append(path)

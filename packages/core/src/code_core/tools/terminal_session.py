@@ -127,7 +127,7 @@ class TerminalSession:
         self._scope.cancel()
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the command ends, at most for so many seconds."""
+        """Wait until the command ends, for at most `seconds`."""
         with anyio.move_on_after(seconds):
             await self.finished.wait()
 

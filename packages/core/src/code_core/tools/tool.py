@@ -62,6 +62,7 @@ class ToolContext:
 
     Attributes:
         environment: the environment of commands.
+        changes: returns the changes of the turn, always the same object.
         output_limit: bytes of output passed to the model.
         outputs: directory for longer output.
         home: the directory of settings and sessions.
@@ -82,7 +83,7 @@ class ToolContext:
     home: Path
     emit: Emit
     approver: "Approver"
-    changes: "TurnChanges"
+    changes: "Callable[[], TurnChanges]"
     validation: ValidationSwitches = DEFAULT_SWITCHES
     terminals: "Terminals | None" = None
     before_write: BeforeWrite = keep_nothing

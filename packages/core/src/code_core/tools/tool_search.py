@@ -1,13 +1,13 @@
 """`search_tools`: finds tools of MCP servers when there are too many to declare from the start."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.tools.arguments import BadArguments, parse_arguments
 from code_core.tools.tool import Tool, ToolContext, ToolOutput
@@ -22,7 +22,7 @@ MOST_SERVERS = 20
 CHARACTERS_PER_TOKEN = 4
 UNKNOWN_WINDOW = 128_000
 
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = lazy_pattern(r"[a-z0-9]+")
 
 
 class _Arguments(BaseModel):

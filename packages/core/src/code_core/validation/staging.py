@@ -146,7 +146,7 @@ async def staging(root: Path, base: Path, gone: Iterable[Path] = ()) -> AsyncIte
 
 
 def _entries(source: Path, most: int) -> tuple[list[str], list[str]]:
-    """The directories and the other entries of a directory, at most so many; none of one that cannot be read."""
+    """The directories and the other entries of a directory, at most `most`; empty if it cannot be read."""
     folders: list[str] = []
     names: list[str] = []
     with (

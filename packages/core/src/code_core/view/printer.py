@@ -22,7 +22,12 @@ from code_core.protocol.events import (
     WarningEvent,
     WebSearchComplete,
 )
-from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpToolCallBegin,
+    McpToolCallEnd,
+)
 from code_core.view.frame import framed, looks_like, may_contain, wrapped
 from code_core.view.questions import QuestionText, approval_text, change_text, elicitation_text, patch_lines
 from code_core.view.streamed_prose import StreamedProse
@@ -112,8 +117,8 @@ class HumanPrinter:
                 self._output(_lines(msg.call or ""))
             case McpToolCallEnd():
                 self._tool_end(msg)
-            case ElicitationRequest():
-                self.show_question(elicitation_text(msg))
+            case ElicitationRequest() | ElicitationWithdrawn():
+                self._elicitation(msg)
             case WebSearchComplete(query=query):
                 self._line(f"\nsearched the web: {visible_line(query or '')}", "cyan")
             case ExecApprovalRequest() | ApplyPatchApprovalRequest():
@@ -250,6 +255,12 @@ class HumanPrinter:
             return
         style = "green" if end.exit_code == 0 else "red"
         self._line(f"  exit {end.exit_code} after {end.duration.seconds:.1f} s", style)
+
+    def _elicitation(self, msg: ElicitationRequest | ElicitationWithdrawn) -> None:
+        if isinstance(msg, ElicitationRequest):
+            self.show_question(elicitation_text(msg))
+        else:
+            self._line(f"(the MCP server {visible(msg.server)} has withdrawn its question)", "yellow")
 
     def _tool_end(self, end: McpToolCallEnd) -> None:
         self._output(_lines(end.text))

@@ -65,7 +65,7 @@ def approval_text(request: ApprovalRequest) -> QuestionText:
 def project_settings_text(path: Path, text: str) -> QuestionText:
     """Return the question whether to trust a project's settings file."""
     shown = [f"  │ {visible(line)}" for line in _lines(text)]
-    what = "They may choose the model, change what is asked, and start MCP servers, which are programs."
+    what = "They can choose the model, change what needs approval, and start MCP servers, which are programs."
     return QuestionText("Use these settings of the project?", (f"{visible(str(path))}:", *shown, what))
 
 
@@ -149,12 +149,17 @@ def change_text(path: str, change: FileChange) -> str:
     match change:
         case AddChange():
             return f"A {visible(path)}"
-        case DeleteChange():
-            return f"D {visible(path)}"
+        case DeleteChange(delete=delete):
+            link = "" if delete.link is None else f" (a symbolic link to {visible(delete.link)})"
+            return f"D {visible(path)}{link}"
         case UpdateChange(update=update):
+            link = (
+                "" if update.link is None else f" (a symbolic link to {visible(update.link)}, becomes a copy)"
+            )
             target = f" -> {visible(str(update.move_path))}" if update.move_path else ""
             replaced = "" if update.overwritten is None else " (replaces the file there)"
-            return f"M {visible(path)}{target}{replaced}"
+            mode = "" if update.modes is None else f" (mode {' becomes '.join(map(visible, update.modes))})"
+            return f"M {visible(path)}{link}{target}{replaced}{mode}"
 
 
 def _difference(change: FileChange) -> Iterator[str]:
@@ -162,12 +167,19 @@ def _difference(change: FileChange) -> Iterator[str]:
         case AddChange(add=add):
             yield from (f"+{line}" for line in _lines(add.content))
         case DeleteChange(delete=delete):
-            lines = _lines(delete.content)
-            yield from (f"-{line}" for line in lines[:MOST_DELETED_LINES])
-            if len(lines) > MOST_DELETED_LINES:
-                yield f"… and all of the {len(lines) - MOST_DELETED_LINES:,} lines after these"
+            yield from _deleted(delete.content) if delete.link is None else ()
         case UpdateChange(update=update):
             yield from _lines(update.unified_diff)
+            if update.overwritten is not None:
+                yield "the file that is replaced:"
+                yield from _deleted(update.overwritten)
+
+
+def _deleted(content: str) -> Iterator[str]:
+    lines = _lines(content)
+    yield from (f"-{line}" for line in lines[:MOST_DELETED_LINES])
+    if len(lines) > MOST_DELETED_LINES:
+        yield f"… and all of the {len(lines) - MOST_DELETED_LINES:,} lines after these"
 
 
 def _lines(text: str) -> list[str]:

@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
+from code_core.lazy_pattern import lazy_pattern
+
 MOST_MARKS = 3
 """Combining marks allowed on one character."""
 
@@ -29,16 +31,15 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _LIKE_PUNCTUATION = frozenset("‐‑‒−⁄∕⧸╱∣ǀ∶꞉ʹʼˈˋ‵′")  # noqa: RUF001 - look-alikes on purpose
 # Scripts with letters that look like Latin ones.
 _LIKE_LATIN = ("ARMENIAN ", "CHEROKEE ", "COPTIC ", "CYRILLIC ", "GREEK ", "LISU ")
-# Expressions for unusual text are compiled when there is some.
-_WORD = r"[^\W\d_]+"
-_ASCII_LETTER = r"[A-Za-z]"
+_WORD = lazy_pattern(r"[^\W\d_]+")
+_ASCII_LETTER = lazy_pattern(r"[A-Za-z]")
 
 # Backslashes before text that reads as an escape, or before a character that may become one.
-_AMBIGUOUS = r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ -~])"
-_WIDE_GAP = r"(?<! ) {21,}"
-_ODD_BLANK = r"[^\S \t\u3000]"
+_AMBIGUOUS = lazy_pattern(r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ -~])")
+_WIDE_GAP = lazy_pattern(r"(?<! ) {21,}")
+_ODD_BLANK = lazy_pattern(r"[^\S \t\u3000]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
-_OUR_STYLE = r"(\x1b\[(?:0|1|2|31|32|33|36)m)"
+_OUR_STYLE = lazy_pattern(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
 # Everything but ASCII and the commonest letters and symbols, which need no closer look.
 _COMMON = "\\t -~\xa1-\xac\xae-\u02af\u0410-\u044f\u2013\u2014\u2018-\u201d\u2026\u2190-\u21ff\u2500-\u259f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
 _PLAIN_LINE = re.compile(r"[\t -~]*")
@@ -56,8 +57,8 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and "\\" not in text and " " * 21 not in text:
         return text
-    text = re.sub(_AMBIGUOUS, lambda found: found[0] * 2, text)
-    text = re.sub(_WIDE_GAP, lambda gap: gap[0] if gap.start() == 0 else "\\x20" * len(gap[0]), text)
+    text = _AMBIGUOUS.sub(lambda found: found[0] * 2, text)
+    text = _WIDE_GAP.sub(lambda gap: gap[0] if gap.start() == 0 else "\\x20" * len(gap[0]), text)
     if text.isascii() and text.isprintable():
         return text
     foreign = _like_latin(text)
@@ -77,9 +78,9 @@ def visible_change(line: str, *, tabs: bool = False) -> str:
     """
     body = line.rstrip(" \t")
     if not body.isascii():
-        foreign, odd_blank = _like_latin(body), re.compile(_ODD_BLANK)
+        foreign = _like_latin(body)
         body = "".join(
-            escape(character) if at in foreign or odd_blank.match(character) else character
+            escape(character) if at in foreign or _ODD_BLANK.match(character) else character
             for at, character in enumerate(body)
         )
     end = "".join(map(escape, line[len(line.rstrip(" \t")) :]))
@@ -94,7 +95,7 @@ def readable(text: str) -> str:
 
 def for_terminal(text: str) -> str:
     """Return `text` safe for a terminal: everything is escaped except newlines, tabs and our own styles."""
-    parts = re.split(_OUR_STYLE, text)
+    parts = _OUR_STYLE.split(text)
     return "".join(part if number % 2 else _readable(part) for number, part in enumerate(parts))
 
 
@@ -106,11 +107,10 @@ def escape(character: str) -> str:
 
 def _like_latin(text: str) -> frozenset[int]:
     """Positions of look-alikes of Latin letters within words that contain Latin letters."""
-    ascii_letter = re.compile(_ASCII_LETTER)
     return frozenset(
         found.start() + offset
-        for found in re.finditer(_WORD, text)
-        if ascii_letter.search(found[0])
+        for found in _WORD.finditer(text)
+        if _ASCII_LETTER.search(found[0])
         for offset, letter in enumerate(found[0])
         if letter > "~" and unicodedata.name(letter, "").startswith(_LIKE_LATIN)
     )

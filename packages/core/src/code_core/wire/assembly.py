@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from code_core.errors import StreamBroken
-from code_core.protocol.items import FunctionCall, Message, OutputText, ResponseItem, ToolCall
+from code_core.protocol.items import Message, OutputText, ResponseItem, ToolCall
 from code_core.wire.response_items import is_answer, item_from_provider
 
 
@@ -72,9 +72,7 @@ class Assembly:
         if item is None:
             return None
         index = event.get("output_index")
-        same = (index if isinstance(index, int) else None, getattr(item, "id", None), *_content(item))
-        if isinstance(item, ToolCall):
-            same = (*same, item.call_id)
+        same = (index if isinstance(index, int) else None, _own_id(item), _call_id(item), *_content(item))
         if same in self._events:
             return None
         self._events.add(same)
@@ -99,7 +97,6 @@ class Assembly:
             item = _made_of(piece)
             if item is not None and not known[_content(item)]:
                 fresh.append(item)
-        self._unfinished.clear()
         self._taken += fresh
         return fresh
 
@@ -158,6 +155,8 @@ def _made_of(piece: _Unfinished) -> ResponseItem | None:
 
 def _without(items: list[ResponseItem], taken: list[ResponseItem]) -> list[ResponseItem]:
     """`items` without those also in `taken`, matched once each by content, else call id, else id."""
+    if not items or not taken:
+        return items
     left = list(taken)
     for identity in (_content, _call_id, _id):
         known = Counter(key for item in left if (key := identity(item)) is not None)
@@ -198,12 +197,11 @@ def _id(item: ResponseItem) -> object:
     return (item.type, item_id) if item_id else None
 
 
-def _content(item: ResponseItem) -> tuple[object, ...]:
+def _content(item: ResponseItem) -> tuple[str, str]:
     """The content of an item, without its ids."""
     match item:
         case Message():
-            return (item.type, item.text.strip())
-        case FunctionCall(name=name, arguments=arguments):
-            return (item.type, name, arguments)
+            content = item.text.strip()
         case _:
-            return (item.type, item.model_dump_json(exclude={"id", "call_id", "status"}))
+            content = item.model_dump_json(exclude={"id", "call_id", "status"})
+    return item.type, content

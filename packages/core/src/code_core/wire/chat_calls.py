@@ -43,13 +43,13 @@ class CallAssembly:
     """Collects the calls of one response.
 
     Args:
-        next_place: returns the output index for an item that begins now.
+        next_index: returns the output index for an item that begins now.
     """
 
     def __init__(self, next_index: Callable[[], int]) -> None:
         self._next_index = next_index
         self._calls: list[_Call] = []
-        self._by_index: dict[int, _Call] = {}
+        self._by_index: dict[int | str, _Call] = {}
         self._by_id: dict[str, _Call] = {}
 
     def add(self, piece: object) -> None:
@@ -106,7 +106,7 @@ class CallAssembly:
             for call in calls
         ]
 
-    def _target(self, index: int | None, call_id: str, name: str, arguments: str) -> _Call:
+    def _target(self, index: int | str | None, call_id: str, name: str, arguments: str) -> _Call:
         """The call that a piece belongs to."""
         if index is not None:
             known = self._by_index.get(index)
@@ -123,10 +123,8 @@ class CallAssembly:
         return call
 
 
-def _index(value: object) -> int | None:
-    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _index(value: object) -> int | str | None:
+    return value if isinstance(value, int | str) else None
 
 
 def _text(value: object) -> str:

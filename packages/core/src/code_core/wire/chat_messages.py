@@ -122,7 +122,7 @@ class _Response:
     def _id(self, call: ToolCall) -> str:
         if not self.quirks.short_call_ids or _SHORT_ID.fullmatch(call.call_id):
             return call.call_id
-        return hashlib.sha256(call.call_id.encode("utf-8", "replace")).hexdigest()[:9]
+        return hashlib.sha256(call.call_id.encode()).hexdigest()[:9]
 
 
 def _following(response: _Response, messages: list[dict[str, Any]]) -> _Response:

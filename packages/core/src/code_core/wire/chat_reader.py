@@ -168,7 +168,7 @@ class ChatReader:
         if (found := reasoning_text(delta)) is not None:
             events += self._think(*found)
         if isinstance(details := delta.get("reasoning_details"), list) and details:
-            events += self._think(None, "")
+            events += self._think("", "")
             assert self._reasoning is not None  # noqa: S101 - set by `_think`
             self._reasoning.add_details(details)
         content = delta.get("content")
@@ -193,11 +193,11 @@ class ChatReader:
             self._calls.add(piece)
         return events
 
-    def _think(self, name: str | None, text: str) -> list[ResponseEvent]:
+    def _think(self, name: str, text: str) -> list[ResponseEvent]:
         events = self._close_message()
         if self._reasoning is None:
             self._reasoning = ReasoningPieces(self._next_index())
-        if name is None or not text:
+        if not text:
             return events
         self._reasoning.add(name, text)
         return [*events, ReasoningTextDelta(text, self._order(self._reasoning.index))]
@@ -233,7 +233,6 @@ class ChatReader:
         text, self._text = self._text, _Text()
         if text.index is None:
             return []
-        self._answered = True
         return [self._item(text.message(), text.index)]
 
     def _item(self, item: ResponseItem, index: int) -> ItemDone:

@@ -37,7 +37,7 @@ class _Detail:
 
 @dataclass(slots=True)
 class ReasoningPieces:
-    """The reasoning being streamed; `place` is its output index."""
+    """The reasoning being streamed; `index` is its output index."""
 
     index: int
     source: str | None = None
@@ -55,7 +55,7 @@ class ReasoningPieces:
         for piece in pieces:
             if not isinstance(piece, dict):
                 continue
-            key = (repr(piece.get("type"))[:80], repr(piece.get("index"))[:80])
+            key = (repr(piece.get("type")), repr(piece.get("index")))
             detail = self._known.get(key)
             if detail is None or piece.get("index") is None:
                 detail = self._known[key] = _Detail()

@@ -34,7 +34,7 @@ def _first(usage: dict[str, Any], *names: str) -> int:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -7,18 +7,19 @@ from code_core.wire.errors import MalformedResponseError
 
 MOST_BYTES = 2**16
 """Limit for one piece: a small compressed body may stand for gigabytes."""
+_PLAIN, _SUPPORTED = frozenset({"identity", ""}), frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class Inflater:
-    """Decompresses one body, which is in gzip format, perhaps of several members, or in zlib format."""
+    """Decompresses one body, in zlib format or in gzip format with one or more members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._is_complete = True
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` adds to the body.
+        """Yield the decompressed bytes of `data`.
 
         Raises:
             MalformedResponseError: `data` is not in the format that the server named.
@@ -44,17 +45,23 @@ class Inflater:
 
 
 def inflater_for(headers: Mapping[str, str]) -> Inflater | None:
-    """Return what decompresses the body below `headers`, or None if it is not compressed.
+    """Return the decompressor for the body that follows `headers`, or None if it is not compressed.
 
     Raises:
-        MalformedResponseError: the server used a format that it was not asked for and that is not supported.
+        MalformedResponseError: the server used a format that is not supported; see `coding_problem`.
     """
-    match headers.get("content-encoding", "identity").strip().lower():
-        case "identity" | "":
-            return None
-        case "gzip" | "x-gzip" | "deflate":
-            return Inflater()
-        case other:
-            raise MalformedResponseError(
-                f"the server compressed its answer ({other[:20]!r}), although it was asked not to"
-            )
+    if (problem := coding_problem(headers)) is not None:
+        raise MalformedResponseError(problem)
+    return None if _coding(headers) in _PLAIN else Inflater()
+
+
+def coding_problem(headers: Mapping[str, str]) -> str | None:
+    """Return why the body that follows `headers` cannot be decompressed, or None if it can be."""
+    coding = _coding(headers)
+    if coding in _PLAIN or coding in _SUPPORTED:
+        return None
+    return f"the server compressed its answer ({coding[:20]!r}), although it was asked not to"
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "identity").strip().lower()

@@ -16,8 +16,8 @@ class SseOverflowError(WireError):
 
 
 class MalformedResponseError(WireError):
-    """A response is not HTTP/1.1, or is compressed although nobody asked for it."""
+    """A response is not HTTP/1.1, or is compressed although the request did not allow that."""
 
 
 class InvalidUrlError(WireError):
-    """A URL that no request can go to."""
+    """A URL to which no request can be sent."""

@@ -6,35 +6,32 @@ from typing import Any
 from pydantic_core import from_json
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
+from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.text import repaired
 from code_core.protocol.token_events import TokenUsage
 from code_core.view.visible import readable
+from code_core.wire.error_codes import hopeless
 from code_core.wire.retry_hint import retry_delay
 
 LONGEST_EXCERPT = 600
 NO_ROOM = 16
 """Tokens of an answer below which the window, not the output limit, must have cut it off."""
-_FATAL_CODES = {
-    "insufficient_quota": ("usage_limit", "the account has no quota left: check plan and billing"),
-    "usage_not_included": ("usage_limit", "the plan does not include this use: upgrade it or use an API key"),
-    "invalid_prompt": ("refused", "the provider refused the prompt"),
-    "cyber_policy": ("refused", "the provider's usage policy forbids this request"),
-    "server_is_overloaded": (
-        "provider",
-        "the provider is overloaded: try again later or choose another model",
-    ),
-    "slow_down": ("provider", "the provider asks for fewer requests: try again later"),
-}
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # Messages of servers without such a code: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
-_TOO_LONG = (
-    r"(?i)maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
+_TOO_LONG = lazy_pattern(
+    r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
     r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
     # Ollama cuts a long prompt from its start, and then misses what it has cut off.
-    r"context (?:the )?overflows|prompt is too long|no user query found in messages"
+    r"context (?:the )?overflows|prompt is too long|no user query found in messages|"
+    # OpenAI, for a request that alone exceeds the tokens allowed per minute.
+    r"request too large for",
+    re.IGNORECASE,
 )
+_RATE_LIMITS = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests", "429"})
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
-_MARKUP = r"(?is)<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>"
+_MARKUP = lazy_pattern(
+    r"<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>", re.DOTALL | re.IGNORECASE
+)
 
 
 def failure_of(error: dict[str, Any]) -> ModelError:
@@ -45,14 +42,14 @@ def failure_of(error: dict[str, Any]) -> ModelError:
         return ContextWindowExceeded(
             f"the conversation does not fit the model's context window: {message} (start a new one or compact it)"
         )
-    if known := _FATAL_CODES.get(code):
+    if known := hopeless(error):
         word, advice = known
         return RequestRefused(f"{advice} ({code}: {message})", code=word)
-    status = error.get("code")
-    if isinstance(status, int) and 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY:
+    status = int(code) if re.fullmatch(r"[1-9]\d\d", code) else 0
+    if 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY:
         word = {401: "auth", 402: "usage_limit", 403: "auth"}.get(status, "provider")
         return RequestRefused(f"the response failed ({status}): {message}", code=word)
-    delay = retry_delay(message) if code in {"rate_limit_exceeded", "429"} else None
+    delay = retry_delay(message) if code in _RATE_LIMITS else None
     return StreamBroken(f"the response failed ({code or 'no code'}): {message}", delay=delay, code="provider")
 
 
@@ -61,7 +58,7 @@ def is_too_long(error: dict[str, Any]) -> bool:
     if str(error.get("code")) in _TOO_LONG_CODES or str(error.get("type")) in _TOO_LONG_CODES:
         return True
     message = error.get("message")
-    return isinstance(message, str) and re.search(_TOO_LONG, message[:2000]) is not None
+    return isinstance(message, str) and _TOO_LONG.search(message[:2000]) is not None
 
 
 def incomplete(reason: str, usage: TokenUsage | None = None, max_output: int | None = None) -> ModelError:
@@ -73,7 +70,7 @@ def incomplete(reason: str, usage: TokenUsage | None = None, max_output: int | N
         max_output: the output limit that the request set, in tokens.
     """
     if reason == "content_filter":
-        return RequestRefused("the provider's content filter stopped the response", code="refused")
+        return RequestRefused("the provider's content filter stopped the response")
     if reason in {"max_output_tokens", "max_tokens", "length"}:
         if (
             usage is not None
@@ -153,6 +150,6 @@ def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
     """Return the start of `text` on one line, without markup and control characters."""
     text = text[: 64 * 1024]
     if "<" in text:
-        text = re.sub(_MARKUP, " ", text)
+        text = _MARKUP.sub(" ", text)
     line = " ".join(readable(repaired(text)).split())
     return line if len(line) <= longest else f"{line[:longest]}…"

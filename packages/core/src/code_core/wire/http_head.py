@@ -150,7 +150,7 @@ def _parsed(head: bytes) -> ResponseHead:
 
 
 def _body(status: int, values: Mapping[bytes, list[bytes]]) -> Body:
-    """Return what finds the end of the body (RFC 9112 §6.3)."""
+    """Return the object that finds the end of the body (RFC 9112 §6.3)."""
     if status < 200 or status in {204, 304}:
         return LengthBody(0)
     if b"transfer-encoding" in values:

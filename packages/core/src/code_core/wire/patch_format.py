@@ -49,3 +49,11 @@ Every chunk except the first begins with `@@`, and chunks are in the order of th
 `*** Move to: NEW` after `*** Update File:` renames the file. `*** End of File` marks a chunk at the end of the file. \
 Paths are relative to the working directory. Do not write line numbers.
 """
+
+PATCH_TOOL_NAMES = frozenset({"apply_patch", "applypatch"})
+_PATCH_WORDS = (*PATCH_TOOL_NAMES, "*** Begin Patch")
+
+
+def may_be_patch(text: str) -> bool:
+    """Whether `text` mentions the patch tool or begins a patch; if not, no patch can be in it."""
+    return any(word in text for word in _PATCH_WORDS)

@@ -105,7 +105,7 @@ def joined(events: Iterable[ResponseEvent]) -> Iterator[ResponseEvent]:
     size = 0
     try:
         for event in events:
-            if pieces and (size >= LONGEST_JOINED or not _continues(event, pieces[0])):
+            if pieces and (size >= LONGEST_JOINED or _text_of(event) != _text_of(pieces[0])):
                 yield _whole(pieces)
                 pieces, size = [], 0
             if isinstance(event, Piece):
@@ -121,15 +121,10 @@ def joined(events: Iterable[ResponseEvent]) -> Iterator[ResponseEvent]:
         yield _whole(pieces)
 
 
-def _continues(event: ResponseEvent, first: Piece) -> bool:
-    return type(event) is type(first) and _text_of(event) == _text_of(first)
-
-
-def _text_of(piece: Any) -> tuple[object, ...]:
-    """The identity of the text that a piece belongs to."""
-    order = piece.order
-    position = None if order is None else (order.request_ordinal, order.output_index)
-    return position, getattr(piece, "item_id", None)
+def _text_of(event: ResponseEvent) -> tuple[object, ...]:
+    """The identity of the text of one response that a piece belongs to."""
+    order = getattr(event, "order", None)
+    return type(event), order and order.output_index, getattr(event, "item_id", None)
 
 
 def _whole(pieces: list[Piece]) -> Piece:

@@ -6,13 +6,13 @@ history.
 
 import json
 import logging
-import re
 from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
 
 from code_core.errors import StreamBroken
+from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.items import (
     CustomToolCall,
     FunctionCall,
@@ -40,7 +40,7 @@ _FROM_A_MODEL: dict[str, type[_FromModel]] = _CALLS | {
 }
 LONGEST_NAME = 64
 # The API accepts no other names, and would reject every later request of the conversation.
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_IN_A_NAME = lazy_pattern(r"[^A-Za-z0-9_-]")
 
 
 def item_from_provider(value: object) -> ResponseItem | None:
@@ -69,7 +69,7 @@ def item_from_provider(value: object) -> ResponseItem | None:
     try:
         item = _FROM_A_MODEL[kind].model_validate(_completed(kind, value))
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise StreamBroken(f"the provider sent a broken item: {where} is missing or wrong") from error
     return None if item.type == "message" and not item.text else item
 
@@ -87,8 +87,8 @@ def _completed(kind: str, item: dict[str, Any]) -> dict[str, Any]:
         case "reasoning":
             encrypted = item.get("encrypted_content")
             return item | {
-                "summary": _texts(item.get("summary"), "summary_text"),
-                "content": _texts(item.get("content"), "reasoning_text") or None,
+                "summary": _texts(item.get("summary")),
+                "content": _texts(item.get("content")) or None,
                 "encrypted_content": encrypted if isinstance(encrypted, str) and encrypted else None,
             }
         case "web_search_call":
@@ -150,7 +150,7 @@ def _part(part: object) -> dict[str, str] | None:
             return None
 
 
-def _texts(parts: object, kind: str) -> list[dict[str, str]]:
+def _texts(parts: object) -> list[dict[str, str]]:
     """The texts of reasoning, however they are wrapped."""
     if isinstance(parts, str | dict):
         parts = [parts]
@@ -159,4 +159,4 @@ def _texts(parts: object, kind: str) -> list[dict[str, str]]:
         if isinstance(parts, list)
         else []
     )
-    return [{"type": kind, "text": text} for text in texts if isinstance(text, str)]
+    return [{"text": text} for text in texts if isinstance(text, str)]

@@ -7,8 +7,6 @@ of other servers with that API.
 import logging
 from typing import Any
 
-from pydantic import ValidationError
-
 from code_core.errors import ModelError, StreamBroken
 from code_core.protocol.events import EventOrder
 from code_core.protocol.items import Reasoning, ResponseItem
@@ -121,8 +119,8 @@ class ResponseReader:
         """
         try:
             return [] if self.finished else self._read(event)
-        except (ValidationError, TypeError, AttributeError) as error:
-            _log.debug("skipped an event of type %.80r: %s", event.get("type"), type(error).__name__)
+        except TypeError as error:
+            _log.debug("skipped an event of type %.80r: %s", event.get("type"), error)
             return []
 
     def end(self) -> list[ResponseEvent]:

@@ -34,7 +34,7 @@ def request_body(prompt: Prompt, origin: str = "", *, store: bool = False) -> di
             for item in prompt.input
             if not isinstance(item, Reasoning) or item.origin in {None, origin}
         ],
-        "tools": _declared(prompt),
+        "tools": _declared(prompt) or None,
         "tool_choice": "auto",
         "parallel_tool_calls": settings.parallel_tool_calls,
         "reasoning": reasoning,
@@ -45,9 +45,7 @@ def request_body(prompt: Prompt, origin: str = "", *, store: bool = False) -> di
         "text": _text(prompt),
         "max_output_tokens": settings.max_output,
     }
-    body = {
-        key: value for key, value in body.items() if value is not None and not (key == "tools" and not value)
-    }
+    body = {key: value for key, value in body.items() if value is not None}
     return body | dict(settings.extra_body)
 
 
@@ -76,13 +74,11 @@ def _reasoning(settings: ModelSettings) -> dict[str, str] | None:
 
 def _declared(prompt: Prompt) -> list[dict[str, Any]]:
     settings = prompt.settings
-    if not settings.tools:
-        return []
     # The API rejects hosted search combined with minimal effort.
     without_search = settings.effort is ReasoningEffort.MINIMAL
     return [
         _declaration(spec, freeform=settings.freeform_tools)
-        for spec in prompt.tools
+        for spec in (prompt.tools if settings.tools else ())
         if not (without_search and isinstance(spec, WebSearchSpec))
     ]
 

@@ -2,8 +2,11 @@
 
 import re
 
-# Compiled on first use: most runs do not need it.
-_HINT = r"(?i)try again in\s{0,4}(\d{1,9}(?:\.\d{1,9})?)\s{0,4}(ms|s|seconds?|minutes?|m)\b"
+from code_core.lazy_pattern import lazy_pattern
+
+_HINT = lazy_pattern(
+    r"try again in\s{0,4}(\d{1,9}(?:\.\d{1,9})?)\s{0,4}(ms|s|seconds?|minutes?|m)\b", re.IGNORECASE
+)
 _UNIT_SECONDS = {
     "ms": 0.001,
     "s": 1.0,
@@ -17,6 +20,6 @@ _UNIT_SECONDS = {
 
 def retry_delay(message: str) -> float | None:
     """Return the seconds in "try again in 1.3s", "28ms" or "35 seconds", or None."""
-    if (hint := re.search(_HINT, message)) is None:
+    if (hint := _HINT.search(message)) is None:
         return None
     return float(hint[1]) * _UNIT_SECONDS[hint[2].lower()]

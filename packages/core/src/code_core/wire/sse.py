@@ -6,7 +6,7 @@ Source: WHATWG HTML, "Server-sent events", section "Interpreting an event stream
 from code_core.frozen import frozen
 from code_core.wire.errors import SseOverflowError
 
-MAX_EVENT_BYTES = 256 * 2**20
+MAX_EVENT_BYTES = 32 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _COST_OF_A_PART = 64  # overhead of a `bytes` object in a list, in bytes
 
@@ -92,22 +92,22 @@ class SseParser:
         return line
 
     def _line(self, line: bytes, events: list[SseEvent]) -> None:
-        if not line:
+        if line:
+            if not line.startswith(b":"):
+                self.content += len(line)
+            field, _, line = line.partition(b":")  # frees the whole line before the next copy
+            value = line.removeprefix(b" ")
+            if field == b"data":
+                self._hold(self._data, value)
+            elif field == b"event":
+                self._event = value.decode("utf-8", "replace")
+        else:
             if self._data:
                 data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
                 events.append(SseEvent(self._event or "message", data))
             self._data = []
             self._held = 0
             self._event = ""
-            return
-        if not line.startswith(b":"):
-            self.content += len(line)
-        field, _, line = line.partition(b":")  # frees the whole line before the next copy
-        value = line.removeprefix(b" ")
-        if field == b"data":
-            self._hold(self._data, value)
-        elif field == b"event":
-            self._event = value.decode("utf-8", "replace")
 
     def _hold(self, parts: list[bytes], part: bytes) -> None:
         parts.append(part)

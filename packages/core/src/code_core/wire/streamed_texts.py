@@ -1,11 +1,12 @@
 """Finds the pieces of streamed text in an event, by text, because a secret may be spread over several pieces."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from code_core.wire.chat_reasoning import FIELDS, thinking_text
 
-Source = tuple[str, int | None]
+Source = tuple[str, *tuple[int | None, ...]]
+"""The kind of a text, and the indexes of what it belongs to."""
 
 
 def streamed_texts(event: dict[str, Any]) -> Iterator[tuple[Source, str]]:
@@ -15,35 +16,37 @@ def streamed_texts(event: dict[str, Any]) -> Iterator[tuple[Source, str]]:
             yield (kind, _index(event.get("output_index"))), text
         case {"choices": [*choices]}:
             for choice in choices:
-                if isinstance(choice, dict) and isinstance(delta := choice.get("delta"), dict):
-                    yield from _of_delta(delta)
+                if isinstance(choice, dict):
+                    delta = choice.get("delta") or choice.get("message")
+                    if isinstance(delta, dict):
+                        yield from _of_delta(delta, _index(choice.get("index")))
         case _:
             pass
 
 
-def _of_delta(delta: dict[str, Any]) -> Iterator[tuple[Source, str]]:
+def _of_delta(delta: dict[str, Any], choice: int | None) -> Iterator[tuple[Source, str]]:
     for name in ("content", "refusal", *FIELDS):
-        if isinstance(whole := delta.get(name), str):
-            yield (name, None), whole
-    content = delta.get("content")
-    for part in content if isinstance(content, list) else ():
-        match part:
-            case {"type": "thinking", "thinking": inner}:
-                yield ("thinking", None), thinking_text(inner)
-            case {"text": str(text)}:
-                yield ("content", None), text
-            case _:
-                pass
-    for name in ("tool_calls", "reasoning_details"):
-        parts = delta.get(name)
-        for part in parts if isinstance(parts, list) else ():
+        for part in _parts(delta.get(name)):
+            match part:
+                case str(text) | {"text": str(text)}:
+                    yield (name, choice), text
+                case {"type": "thinking", "thinking": inner}:
+                    yield ("thinking", choice), thinking_text(inner)
+                case _:
+                    pass
+    for name in ("tool_calls", "function_call", "reasoning_details"):
+        for part in _parts(delta.get(name)):
             if isinstance(part, dict):
-                index = _index(part.get("index"))
                 function = part.get("function")
-                inner = function if isinstance(function, dict) else part
+                fields = function if isinstance(function, dict) else part
                 for key in ("arguments", "text", "summary", "data"):
-                    if isinstance(piece := inner.get(key), str):
-                        yield (f"{name}.{key}", index), piece
+                    if isinstance(piece := fields.get(key), str):
+                        yield (f"{name}.{key}", choice, _index(part.get("index"))), piece
+
+
+def _parts(value: object) -> Sequence[object]:
+    """The entries of a list; some servers send a single entry by itself."""
+    return value if isinstance(value, list) else [value]
 
 
 def _index(value: object) -> int | None:

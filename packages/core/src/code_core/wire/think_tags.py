@@ -24,8 +24,6 @@ class ThinkTags:
 
     def add(self, text: str) -> list[Piece]:
         """Add `text` and return its pieces; a possible start of a tag is held back, and leading blanks are dropped."""
-        if self._state == "after":
-            return [("text", text)] if text else []
         self._held += text
         if self._state == "before":
             self._held = self._held.lstrip()
@@ -41,7 +39,7 @@ class ThinkTags:
         if found:
             self._state, self._held = "after", ""
             return [*_piece("reasoning", thought), *_piece("text", rest)]
-        keep = next((size for size in range(len(CLOSE) - 1, 0, -1) if thought.endswith(CLOSE[:size])), 0)
+        keep = next(size for size in reversed(range(len(CLOSE))) if thought.endswith(CLOSE[:size]))
         self._held = thought[len(thought) - keep :]
         return _piece("reasoning", thought[: len(thought) - keep])
 

@@ -15,6 +15,7 @@ from code_core.protocol.events import Event, EventMsg, WarningEvent
 from code_core.protocol.mcp_events import (
     ElicitationComplete,
     ElicitationRequest,
+    ElicitationWithdrawn,
     McpListPromptsResponse,
     McpOffersChanged,
     McpServerStatus,
@@ -23,6 +24,7 @@ from code_core.protocol.ops import ListMcpPrompts, Op
 from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import SessionSnapshot
 from code_core.session.conversation import Conversation
+from code_core.session.events.open_items import question_id
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.custom_commands import CustomCommands
 from code_mcp_server.acp.questions import Question, Questioner
@@ -149,7 +151,9 @@ class EventFeed:
                 | ElicitationRequest()
                 | RequestUserInput()
             ) if not turn.cancelled:
-                turn.ask(tasks, partial(self._ask, msg))
+                turn.ask(tasks, question_id(msg), partial(self._ask, msg))
+            case ElicitationWithdrawn(id=question):
+                turn.withdraw(question)
             case _:
                 pass
 

@@ -32,7 +32,7 @@ class Turn:
     ended: anyio.Event = field(default_factory=anyio.Event)
     reported: anyio.Event = field(default_factory=anyio.Event)
     end: TurnEnd | None = None
-    _asking: set[anyio.CancelScope] = field(default_factory=set)
+    _asking: dict[str, anyio.CancelScope] = field(default_factory=dict)
     _one_answered: anyio.Event = field(default_factory=anyio.Event)
 
     def end_in(self, event: Event) -> TurnEnd | None:
@@ -43,24 +43,30 @@ class Turn:
             case _:
                 return None
 
-    def ask(self, tasks: TaskGroup, question: Callable[[], Awaitable[None]]) -> None:
+    def ask(self, tasks: TaskGroup, question_id: str, question: Callable[[], Awaitable[None]]) -> None:
         """Ask the client in a separate task, until the question is answered or withdrawn."""
-        scope = anyio.CancelScope()
-        self._asking.add(scope)  # before the task starts, because the turn may end first
+        scope = self._asking[question_id] = (
+            anyio.CancelScope()
+        )  # before the task starts, because the turn may end first
 
         async def asked() -> None:
             try:
                 with scope:
                     await question()
             finally:
-                self._asking.discard(scope)
+                del self._asking[question_id]
                 self._one_answered.set()
 
         tasks.start_soon(asked)
 
+    def withdraw(self, question_id: str) -> None:
+        """Stop waiting for the answer to a question, if it is open."""
+        if (scope := self._asking.get(question_id)) is not None:
+            scope.cancel()
+
     def withdraw_questions(self) -> None:
         """Stop waiting for answers."""
-        for scope in self._asking:
+        for scope in self._asking.values():
             scope.cancel()
 
     async def questions_withdrawn(self) -> None:

@@ -55,7 +55,7 @@ async def send_server_prompt(chat: Chat, command: str, arguments: str) -> Outcom
 
 
 async def _list_server_prompts(chat: Chat) -> bool:
-    """List the prompts of MCP servers; whether a line was shown."""
+    """List the prompts of MCP servers, and return whether a line was shown."""
     from code_core.context.server_prompts import command_names, description, hint
     from code_core.session.servers.prompts import list_server_prompts
 

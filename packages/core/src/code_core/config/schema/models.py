@@ -65,7 +65,7 @@ class ModelTable(SettingsTable):
     )
     images: bool | None = Field(None, description="whether the model accepts images")
     prices: PricesTable | None = Field(None, description="the prices of its tokens")
-    chat: Table[ChatQuirksTable] = Field(
+    chat: ChatQuirksTable = Field(
         ChatQuirksTable.model_construct(), description="deviations from Chat Completions"
     )
     extra_body: dict[str, Any] = Field({}, description="extra fields of each request")

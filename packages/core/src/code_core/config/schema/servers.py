@@ -1,4 +1,4 @@
-"""Settings for MCP servers, and for tools of theirs that the agent itself uses."""
+"""Settings for MCP servers, and for those of their tools that the agent itself uses."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self

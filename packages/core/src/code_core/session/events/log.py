@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 from code_core.protocol.agent_events import AgentMessageDelta
 from code_core.protocol.events import Event, EventMsg, EventOrder, SessionConfigured, ShutdownComplete
+from code_core.protocol.mcp_events import ElicitationRequest, ElicitationWithdrawn
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped, QueueChanged
 from code_core.session.events.deltas import Delta, delta_text, merged, stream_item, stream_of
@@ -29,7 +30,7 @@ MOST_CHARACTERS = 16 * 2**20
 ALWAYS_KEPT = 256
 """The newest events, which every reader gets however far behind it is."""
 TAKEN_IN_A_ROW = 32  # events after which a reader yields to other tasks
-_NEEDED = Begin | End | TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed
+_NEEDED = Begin | End | TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed | ElicitationWithdrawn
 
 
 class _Entry:
@@ -57,7 +58,7 @@ class _Entry:
         return self._event
 
     def merge(self, msg: Delta) -> bool:
-        """Merge `msg` into this entry if possible; whether it was merged."""
+        """Merge `msg` into this entry if possible, and return whether it was merged."""
         grown = self.size + len(delta_text(msg))
         if self.taken or grown > LONGEST_DELTA or stream_of(self.msg) != stream_of(msg):
             return False
@@ -120,6 +121,16 @@ class EventLog:
             self._readers.append(reader)
         return reader
 
+    async def until_closed(self, question_id: str) -> None:
+        """See `Conversation.until_closed`."""
+        reader = self.reader()
+        try:
+            while question_id in self.open.questions:
+                if await anext(reader, None) is None:
+                    return
+        finally:
+            reader.close()
+
     def close_deltas(self) -> None:
         """Start a new event for the next delta of each item."""
         self._mergeable.clear()
@@ -134,7 +145,6 @@ class EventLog:
         self._closed = True
         for reader in self._readers:
             reader.end()
-        self._readers.clear()
 
 
 class EventReader:
@@ -240,31 +250,38 @@ class EventReader:
 
 
 def _pairs(msgs: Iterable[EventMsg]) -> set[int]:
-    """The positions of begins whose ends follow, and of these ends. An item may begin again after its end."""
+    """The positions of begins whose ends follow, and of these ends; a withdrawn elicitation is such a pair.
+
+    An item may begin again after its end.
+    """
     begun: dict[Hashable, int] = {}
     pairs: set[int] = set()
     for number, msg in enumerate(msgs):
-        if isinstance(msg, Begin):
+        if isinstance(msg, Begin | ElicitationRequest):
             begun[item_of(msg)] = number
-        elif isinstance(msg, End) and (start := begun.pop(item_of(msg), None)) is not None:
+        elif (
+            isinstance(msg, End | ElicitationWithdrawn)
+            and (start := begun.pop(item_of(msg), None)) is not None
+        ):
             pairs |= {start, number}
     return pairs
 
 
-def _size(value: Any) -> int:
+def _size(msg: EventMsg) -> int:
     """Approximate number of characters in an event."""
-    if isinstance(value, Delta):
-        return len(delta_text(value))
-    if isinstance(value, QueueChanged):
-        return len(value.entries)  # all queue events share the entries
-    match value:
-        case str():
-            return len(value)
-        case list():
-            return sum(map(_size, value))
-        case dict():
-            return sum(map(_size, value.values()))
-        case _ if hasattr(value, "__dict__"):
-            return sum(map(_size, value.__dict__.values()))
-        case _:
-            return 0
+    if isinstance(msg, Delta):
+        return len(delta_text(msg))
+    if isinstance(msg, QueueChanged):
+        return len(msg.entries)  # all queue events share the entries
+    return _characters(msg)
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_characters, value))
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    fields = getattr(value, "__dict__", None)
+    return 0 if fields is None else sum(map(_characters, fields.values()))

@@ -22,7 +22,12 @@ from code_core.protocol.events import (
     WebSearchBegin,
     WebSearchComplete,
 )
-from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpToolCallBegin,
+    McpToolCallEnd,
+)
 from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
 
@@ -44,12 +49,20 @@ _KINDS: dict[type[Any], str] = {
     WebSearchComplete: "search",
     EnteredReviewMode: "review",
     ExitedReviewMode: "review",
+    ElicitationRequest: "elicitation",
+    ElicitationWithdrawn: "elicitation",
 }
 
 
 def item_of(msg: EventMsg) -> Hashable:
-    """The key that a begin event shares with its end event."""
-    return _KINDS[type(msg)], getattr(msg, "call_id", None)
+    """The key that a begin event shares with its end event, and an elicitation with its withdrawal."""
+    name: str | None
+    match msg:
+        case ElicitationRequest(id=name) | ElicitationWithdrawn(id=name):
+            pass
+        case _:
+            name = getattr(msg, "call_id", None)
+    return _KINDS[type(msg)], name
 
 
 def question_id(question: Question) -> str:
@@ -99,6 +112,8 @@ class OpenItems:
                 self.begun.pop(item_of(msg), None)
             case msg if isinstance(msg, Question):
                 self.questions[question_id(msg)] = event
+            case ElicitationWithdrawn(id=question):
+                self.answered(question)
             case _:
                 pass
 

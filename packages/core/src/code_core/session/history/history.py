@@ -38,16 +38,19 @@ class HistoryItem:
     Attributes:
         id: stays the same in events, in the journal and after a resume.
         turn_id: the turn that it belongs to, if any.
+        failed: whether it is the output of a call that failed.
     """
 
     id: str
     item: ResponseItem
     turn_id: str | None = None
+    failed: bool = False
 
     def payload(self) -> dict[str, Any]:
-        """The item in wire form, with its ids in fields that other programs ignore."""
+        """The item in wire form, with the rest in fields that other programs ignore."""
         payload = self.item.model_dump(mode="json", exclude_none=True)
-        return payload | {"item_id": self.id} | ({} if self.turn_id is None else {"turn_id": self.turn_id})
+        turn = {} if self.turn_id is None else {"turn_id": self.turn_id}
+        return payload | {"item_id": self.id} | turn | ({"success": False} if self.failed else {})
 
 
 class NoJournal:
@@ -80,7 +83,7 @@ class History:
         self._recorded = not isinstance(journal, NoJournal)
         self._items = list(items)
         self._unwritten: list[Entry] = []
-        self._writing = anyio.Lock()
+        self._writing = anyio.Lock(fast_acquire=True)
         self._patience = RECORD_SECONDS
         self._ids = {one.id for one in self._items}
         self._call_ids = {one.item.call_id for one in self._items if isinstance(one.item, ToolCall)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from code_core.protocol.events import WarningEvent
-from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
+from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest, ElicitationWithdrawn
 from code_core.protocol.ops import ResolveElicitation
 from code_core.session.questions.questions import Questions
 from code_core.tools.tool import Emit
@@ -109,7 +109,8 @@ class Elicitations:
         import mcp_types
 
         assert self._emit is not None  # noqa: S101 - a turn is running
-        answer = await self._questions.ask(request.id, request, self._emit)
+        withdrawn = ElicitationWithdrawn(id=request.id, server=request.server)
+        answer = await self._questions.ask(request.id, request, self._emit, withdrawn)
         if answer is None:
             return mcp_types.ElicitResult(action="cancel")
         content = answer.content if answer.action == "accept" and request.url is None else None

@@ -25,8 +25,13 @@ class Questions(Generic[AnswerT]):
     def __init__(self) -> None:
         self._open: dict[str, _Question[AnswerT]] = {}
 
-    async def ask(self, question_id: str, request: EventMsg, emit: Emit) -> AnswerT | None:
-        """Emit `request` and return its answer, or None if it was withdrawn; waits without a time limit."""
+    async def ask(
+        self, question_id: str, request: EventMsg, emit: Emit, withdrawn: EventMsg | None = None
+    ) -> AnswerT | None:
+        """Emit `request` and return its answer, or None after `withdraw`; waits without a time limit.
+
+        If the wait is cancelled, `withdrawn` is emitted, so that frontends stop asking.
+        """
         question = self._open[question_id] = _Question()
         try:
             await emit(request)
@@ -34,6 +39,8 @@ class Questions(Generic[AnswerT]):
         finally:
             if self._open.get(question_id) is question:
                 del self._open[question_id]
+                if withdrawn is not None:
+                    await emit(withdrawn)
         return question.answer
 
     def answer(self, question_id: str, answer: AnswerT) -> bool:

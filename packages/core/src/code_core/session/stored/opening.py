@@ -92,7 +92,7 @@ async def open_stored(store: SessionStore, reference: Last | Path | str) -> Open
     """
 
     def opened() -> Opened:
-        record = found(store, reference)
+        record = find_session(store, reference)
         try:
             return _opened(store, record, store.resume(record))
         except CannotLock as error:
@@ -113,7 +113,7 @@ async def fork_stored(store: SessionStore, reference: Last | Path | str, drop_la
     """
 
     def copied() -> Opened:
-        record = found(store, reference)
+        record = find_session(store, reference)
         session = store.resume(store.fork(record, str(uuid4()), drop_last))
         assert session.restored is not None  # noqa: S101 - it was resumed
         if session.restored.queue:
@@ -133,7 +133,7 @@ async def read_stored(store: SessionStore, reference: Last | Path | str) -> Open
     """
 
     def read() -> Opened:
-        record = found(store, reference)
+        record = find_session(store, reference)
         from code_core.store.restore import restore  # a new session restores nothing
 
         restored = restore(record.path)
@@ -143,7 +143,7 @@ async def read_stored(store: SessionStore, reference: Last | Path | str) -> Open
     return await _in_thread(read)
 
 
-def found(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
+def find_session(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
     """Return the session that `reference` names.
 
     Raises:

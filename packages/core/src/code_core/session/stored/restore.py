@@ -152,7 +152,8 @@ def _items_of(stored: Sequence[JsonObject]) -> tuple[tuple[HistoryItem, ...], tu
             left_out += 1
             continue
         seen[item_id] = payload
-        items.append(HistoryItem(item_id, item, text_of(payload, "turn_id") or None))
+        turn_id, failed = text_of(payload, "turn_id") or None, payload.get("success") is False
+        items.append(HistoryItem(item_id, item, turn_id, failed))
     if not left_out:
         return tuple(items), ()
     what = "1 item of the history was" if left_out == 1 else f"{left_out:,} items of the history were"

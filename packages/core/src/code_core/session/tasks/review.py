@@ -120,4 +120,5 @@ def _described(target: ReviewTarget) -> tuple[str, str]:
         case CommitChanges(sha=sha):
             return f"commit {sha}", f"Review the commit {sha!r}: git show {sha!r}."
         case CustomReview(instructions=instructions):
-            return instructions.splitlines()[0][:100] if instructions.strip() else "changes", instructions
+            lines = instructions.strip().splitlines()
+            return lines[0][:100] if lines else "changes", instructions

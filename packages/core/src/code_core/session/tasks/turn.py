@@ -18,6 +18,7 @@ from code_core.session.history.engine_notes import INTERRUPTED_TAG
 from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import QueuedInput
 from code_core.session.session import Session
+from code_core.session.settings import TurnSettings
 from code_core.session.tasks.task import Report
 from code_core.session.turn.clock import TurnClock
 from code_core.session.turn.lazy_tool_context import LazyToolContext
@@ -100,6 +101,8 @@ class _Turn:
         self._session = session
         self._report = report
         self._schema: dict[str, Any] | None = None
+        self._settings: TurnSettings | None = None
+        self._known_window: int | None = None
 
     def reporter(self, limits: TurnLimits) -> Reporter:
         """Return the reporter for the model's output."""
@@ -168,19 +171,21 @@ class _Turn:
 
     def _has_full_window(self) -> bool:
         session = self._session
-        window = session.totals.window(session.settings.capabilities.context_window)
+        if session.settings is not self._settings:  # capabilities take time to compute
+            self._settings = session.settings
+            self._known_window = session.settings.capabilities.context_window
+        window = session.totals.window(self._known_window)
         return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
 
     async def make_room(self) -> bool:
-        """Remove older images and compact the history; False if neither makes it shorter."""
+        """Remove older images, compact the history if it is full, and return whether it was compacted."""
         from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 
         session, report = self._session, self._report
-        had_images = too_many(session.history.image_sizes)
-        if had_images:
+        if too_many(session.history.image_sizes):
             await leave_out_images(session, report)
         if not self._has_full_window() or not can_compact(session):
-            return had_images
+            return False
         await compact(session, report, automatic=True)
         return True
 

@@ -1,7 +1,7 @@
 """The clock of a turn, which is paused while the user is asked."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ import anyio
 from code_core.errors import TurnError
 
 if TYPE_CHECKING:
-    from code_core.tools.approver import Approver, Question, Review
+    from code_core.session.questions.approvals import Approvals
+    from code_core.tools.approver import Question, Review
 
 
 class TurnClock:
@@ -64,15 +65,23 @@ class TurnClock:
 
 
 class UnhurriedApprover:
-    """An approver that pauses the clock during questions. See `Approver`."""
+    """An approver that pauses the clock during questions. See `Approver`.
 
-    def __init__(self, approver: "Approver", clock: TurnClock) -> None:
-        self._approver = approver
+    Args:
+        approvals: what was allowed for the session.
+        ask: asks one question.
+        clock: the clock to pause.
+    """
+
+    def __init__(
+        self, approvals: "Approvals", ask: "Callable[[Question], Awaitable[Review]]", clock: TurnClock
+    ) -> None:
+        self._ask = ask
         self._clock = clock
-        self.approved = approver.approved
-        self.registered_commands = approver.registered_commands
+        self.approved = approvals.approved
+        self.registered_commands = approvals.registered_commands
 
     async def ask(self, question: "Question") -> "Review":
         """See `Approver.ask`."""
         with self._clock.asking():
-            return await self._approver.ask(question)
+            return await self._ask(question)

@@ -38,8 +38,8 @@ class TurnLoop:
         before_request: moves queued input into the history; returns the schema for the
             answer, if the user requests one.
         tool_context: returns the tool context, always the same; called when it is first needed.
-        make_room: compacts the history and returns whether it did; called when the history is
-            nearly full or the model refused it as too long.
+        make_room: makes the history shorter and returns whether it compacted it; called when the
+            history is nearly full or the model refused it as too long.
         item_id: the id of the item at a position in the model's stream.
     """
 
@@ -147,6 +147,27 @@ class TurnLoop:
         """
         context = await self.tool_context()
         outputs: dict[int, ToolOutput] = {}
+        try:
+            if len(calls) == 1:
+                outputs[0] = await self.tools.call(calls[0], context)
+            else:
+                await self._run_together(calls, context, outputs)
+        finally:
+            for index, call in enumerate(calls):
+                if index not in outputs and call.call_id in context.interrupted:
+                    outputs[index] = context.interrupted.pop(call.call_id)
+            items = [self._answer(calls[index], output) for index, output in sorted(outputs.items())]
+            if items:
+                await self.history.add(*items)
+
+    async def _run_together(
+        self, calls: Sequence[ToolCall], context: ToolContext, outputs: dict[int, ToolOutput]
+    ) -> None:
+        """Run calls at the same time; `outputs` receives their results by index.
+
+        Raises:
+            TurnAbandoned: the user answered an approval request with `abort`; the other calls were cancelled.
+        """
         abandoned: list[TurnAbandoned] = []
 
         async def run(index: int, call: ToolCall) -> None:
@@ -156,17 +177,9 @@ class TurnLoop:
                 abandoned.append(answer)
                 tasks.cancel_scope.cancel()
 
-        try:
-            async with anyio.create_task_group() as tasks:
-                for index, call in enumerate(calls):
-                    tasks.start_soon(run, index, call)
-        finally:
+        async with anyio.create_task_group() as tasks:
             for index, call in enumerate(calls):
-                if index not in outputs and call.call_id in context.interrupted:
-                    outputs[index] = context.interrupted.pop(call.call_id)
-            items = [self._answer(calls[index], output) for index, output in sorted(outputs.items())]
-            if items:
-                await self.history.add(*items)
+                tasks.start_soon(run, index, call)
         if abandoned:
             raise abandoned[0]
 
@@ -174,4 +187,4 @@ class TurnLoop:
         note = self._guard.observe(call, output)
         text = f"{output.text}\n\n{note}" if note else output.text
         item: ToolCallOutput = output_for(call, text, output.images)
-        return HistoryItem(f"{call.call_id}-output", item, self.turn_id)
+        return HistoryItem(f"{call.call_id}-output", item, self.turn_id, failed=not output.success)

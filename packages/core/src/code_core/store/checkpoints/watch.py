@@ -17,7 +17,7 @@ MOST_WATCHED = 20_000
 """Directories watched per session; the user's limit covers all of their programs."""
 
 _SHARE = 4
-"""Fraction of the user's limit that we use: one in so many."""
+"""We use this fraction of the user's limit: one in `_SHARE`."""
 
 _LOCAL = frozenset(
     {"bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "vfat", "xfs", "zfs"}
