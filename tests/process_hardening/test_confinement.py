@@ -54,3 +54,23 @@ def test_a_confined_process_keeps_only_the_granted_permissions(tmp_path: Path) -
         assert connecting == "done denied"
         assert listening == "denied"
     assert (writable / "b").read_text() == "a"
+
+
+@pytest.mark.parametrize(("missing_ok", "code"), [(False, 1), (True, 0)])
+@pytest.mark.parametrize("kind", ["writable", "writable_files"])
+def test_a_missing_path_is_an_error_unless_it_may_be_missing(
+    tmp_path: Path, kind: str, missing_ok: bool, code: int
+) -> None:
+    script = f"""
+import sys
+from code_process_hardening import pre_main_hardening
+from code_process_hardening.confinement import confine, landlock_abi
+pre_main_hardening()
+if not landlock_abi():
+    sys.exit({code})
+try:
+    confine({kind}=[{str(tmp_path / "gone")!r}], missing_ok={missing_ok})
+except FileNotFoundError:
+    sys.exit(1)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code

@@ -68,6 +68,10 @@ def _table(path: str, key: str, annotation: Any) -> tuple[str, type[BaseModel] |
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return path, annotation
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _table(path, key, arguments[0])
+    if origin is dict and get_origin(arguments[1]) is Annotated:
+        arguments = (arguments[0], get_args(arguments[1])[0])
     if origin is list and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):
         return f"{path}[]", arguments[0]
     if origin is dict:

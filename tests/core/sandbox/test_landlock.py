@@ -65,6 +65,16 @@ def test_a_command_larger_than_a_pipe_arrives_completely(landlock: Landlock, tmp
         )
 
 
+def test_a_file_that_disappears_before_it_is_granted_does_not_matter(
+    landlock: Landlock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = tmp_path / "kept", tmp_path / "gone"
+    kept.touch()
+    monkeypatch.setattr("code_core.sandbox.landlock.granted", lambda _: ([gone], [gone, kept]))
+    assert run(landlock, "echo x >kept; touch gone; cat kept", tmp_path)[1].endswith("x\n")
+    assert not gone.exists()
+
+
 def test_a_helper_that_ended_is_replaced(landlock: Landlock, tmp_path: Path) -> None:
     run(landlock, "true", tmp_path)
     process = waiting(landlock)

@@ -11,6 +11,7 @@ from code_core.config.load import Config
 from code_core.errors import ConversationError
 from code_core.protocol.events import TaskStarted
 from code_core.protocol.items import ToolCall
+from code_core.protocol.mcp_events import ElicitationRequest, ElicitationWithdrawn
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
@@ -170,3 +171,47 @@ def test_a_conversation_that_was_never_entered_is_discarded(config: Config) -> N
 
     anyio.run(main)
     assert model.closed
+
+
+def test_an_op_that_a_task_submits_while_the_conversation_ends_is_refused(config: Config) -> None:
+    begun = anyio.Event()
+    refusals: list[str] = []
+
+    async def work(call: ToolCall, context: ToolContext) -> ToolOutput:
+        del call, context
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with pytest.raises(ConversationError) as refused:
+                await conversation.submit(text("more"))
+            refusals.append(str(refused.value))
+        raise AssertionError
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await begun.wait()
+
+    conversation = scripted_conversation(config, ScriptedModel(calls("work")), ScriptedTool("work", work))
+    converse(conversation, script)
+    assert ["has ended" in refusal for refusal in refusals] == [True]
+
+
+def test_a_frontend_waits_until_a_question_is_closed(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        log = reading.conversation._log  # nothing else asks without a turn
+        log.publish("1", ElicitationRequest(id="q", server="s", message="?", requested_schema={}))
+        closed = anyio.Event()
+
+        async def wait() -> None:
+            await reading.conversation.until_closed("q")
+            closed.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            assert not closed.is_set()
+            log.publish("1", ElicitationWithdrawn(id="q", server="s"))
+        assert closed.is_set()
+
+    converse(scripted_conversation(config, ScriptedModel()), script)

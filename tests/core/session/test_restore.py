@@ -54,6 +54,17 @@ def test_the_history_is_restored_with_its_ids() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "failed"), [({}, False), ({"success": True}, False), ({"success": False}, True)]
+)
+def test_a_failed_call_stays_failed(more: dict[str, bool], failed: bool) -> None:
+    output = ItemEntry(
+        {"type": "function_call_output", "call_id": "c", "output": "x", "item_id": "o", **more}
+    )
+    (item,) = SessionState.from_entries([output]).items
+    assert item.failed is failed
+
+
+@pytest.mark.parametrize(
     ("count", "note"),
     [
         (1, "1 item of the history was damaged and left out"),

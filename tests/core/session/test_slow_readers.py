@@ -366,6 +366,7 @@ def test_a_question_is_closed_by_its_answer_its_withdrawal_or_the_end() -> None:
             assert closed == ["withdrawn", "answered"]
             log.publish("1", TaskComplete())
         assert closed == ["withdrawn", "answered", "ended"]
+        assert log._readers == []
         log.publish("2", question("open"))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait, "open")

@@ -15,7 +15,7 @@ def lazy_pattern(pattern: AnyStr, flags: re.RegexFlag | int = 0) -> re.Pattern[A
 class _LazyPattern:
     """Gets the methods of the compiled pattern as attributes of its own, so that only the first call is slow."""
 
-    __slots__ = ("_flags", "_pattern", "findall", "finditer", "fullmatch", "match", "search", "sub")
+    __slots__ = ("_flags", "_pattern", "findall", "finditer", "fullmatch", "match", "search", "split", "sub")
 
     def __init__(self, pattern: str | bytes, flags: re.RegexFlag | int) -> None:
         self._pattern = pattern
@@ -23,6 +23,6 @@ class _LazyPattern:
 
     def __getattr__(self, name: str) -> Any:
         compiled = re.compile(self._pattern, self._flags)
-        for method in ("findall", "finditer", "fullmatch", "match", "search", "sub"):
+        for method in ("findall", "finditer", "fullmatch", "match", "search", "split", "sub"):
             setattr(self, method, getattr(compiled, method))
         return getattr(compiled, name)

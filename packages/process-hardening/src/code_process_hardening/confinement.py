@@ -39,6 +39,7 @@ def confine(
     writable_files: Iterable[str] = (),
     connect_ports: Iterable[int] | None = (),
     programs: bool = False,
+    missing_ok: bool = False,
 ) -> Confinement:
     """Restrict what this process may write, start and connect to; return how much the kernel restricts.
 
@@ -46,6 +47,7 @@ def confine(
     `programs`, and are confined in the same way. Listening on further TCP ports is forbidden, and so is
     connecting to ports other than `connect_ports`; if that is None, TCP is not restricted. UDP, reading, and
     changing the owner, mode, times and attributes of files stay allowed.
+    With `missing_ok`, files and directories that do not exist are skipped.
 
     Cannot be undone. Applies to this thread and those it starts, so call it before there are others. Needs no
     privileges, but the no-new-privileges step of the hardening.
@@ -65,9 +67,9 @@ def confine(
     ruleset = _call(_CREATE_RULESET, attributes, len(attributes), 0)
     try:
         for folder in writable:
-            _allow_writing(ruleset, folder, os.O_DIRECTORY, files & ~_EXECUTE & ~_MAKE_DEVICES)
+            _allow_writing(ruleset, folder, os.O_DIRECTORY, files & ~_EXECUTE & ~_MAKE_DEVICES, missing_ok)
         for file in writable_files:
-            _allow_writing(ruleset, file, 0, to_file)
+            _allow_writing(ruleset, file, 0, to_file, missing_ok)
         if network and connect_ports is not None:
             for port in sorted(set(connect_ports)):
                 _call_rule(ruleset, _RULE_NET_PORT, struct.pack("=QQ", _CONNECT_TCP, port))
@@ -90,8 +92,13 @@ def landlock_abi() -> int:
         raise
 
 
-def _allow_writing(ruleset: int, path: str, flags: int, access: int) -> None:
-    descriptor = os.open(path, _O_PATH | flags | os.O_CLOEXEC)
+def _allow_writing(ruleset: int, path: str, flags: int, access: int, missing_ok: bool) -> None:
+    try:
+        descriptor = os.open(path, _O_PATH | flags | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if missing_ok:
+            return
+        raise
     try:
         _call_rule(ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", access, descriptor))
     finally:

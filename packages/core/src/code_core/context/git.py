@@ -8,11 +8,12 @@ from pathlib import Path
 
 from code_core.files.checkout import Checkout, own_ids
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 
-_HEAD = re.compile(rb"ref:\s*refs/|[0-9a-fA-F]{40}")
-_BRANCH = re.compile(rb"ref:\s*(refs/heads/([^\r\n\0]{1,1024}))\s*\Z")
-_COMMIT = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\s*\Z")
-_GITFILE = re.compile(rb"gitdir: ([^\r\n\0]+)[\r\n]*\Z")
+_HEAD = lazy_pattern(rb"ref:\s*refs/|[0-9a-fA-F]{40}")
+_BRANCH = lazy_pattern(rb"ref:\s*(refs/heads/([^\r\n\0]{1,1024}))\s*\Z")
+_COMMIT = lazy_pattern(rb"([0-9a-f]{40}|[0-9a-f]{64})\s*\Z")
+_GITFILE = lazy_pattern(rb"gitdir: ([^\r\n\0]+)[\r\n]*\Z")
 _LARGEST_POINTER = 64 * 1024
 _LARGEST_PACKED_REFS = 4 * 2**20
 _GIT_SECONDS = 5.0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
+from code_core.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from code_core.model.http_client import HttpClient
@@ -34,10 +35,10 @@ _CERTIFICATE_BUNDLES = (
     "/etc/ssl/cert.pem",  # Alpine
 )
 """The certificate bundles of Linux distributions, for an OpenSSL that was built for another one."""
-_PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
-_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-_ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
-_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+_PROXY = lazy_pattern(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
+_HASHED_NAME = lazy_pattern(r"[0-9a-f]{8}\.[0-9]+")
+_ERROR_NUMBER = lazy_pattern(r"^\[Errno -?[0-9]+\] ")
+_ADDRESS = lazy_pattern(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:

@@ -1,7 +1,6 @@
 """Model providers: their endpoints and credentials."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from ipaddress import ip_address
@@ -11,10 +10,11 @@ from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.model.catalog import UNKNOWN, ModelTraits
 from code_core.protocol.policies import WireApi
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
+_TOKEN = lazy_pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
 _OF_THE_CONNECTION = {
     *("connection", "content-length", "keep-alive", "proxy-connection"),
     *("te", "trailer", "transfer-encoding", "upgrade"),

@@ -4,7 +4,6 @@ A file contains only the key and is readable only by its owner; commands in a sa
 """
 
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +12,10 @@ from secrets import token_hex
 from code_core.config.paths import KEYS, find_home
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.model.providers import LONGEST_KEY, Provider, check_key
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
 @frozen

@@ -5,13 +5,14 @@ documents. Encoders reject those, so protocol values replace them with the repla
 character.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, PlainSerializer
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from code_core.lazy_pattern import lazy_pattern
+
+_SURROGATE = lazy_pattern("[\ud800-\udfff]")
 
 
 def repaired(text: str) -> str:

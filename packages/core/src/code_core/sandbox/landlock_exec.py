@@ -251,6 +251,7 @@ def _confine(table: "dict[str, Any]") -> None:
         writable_files=(*DEVICES, *table["files"]),
         connect_ports=None if table["network"] else (),
         programs=True,
+        missing_ok=True,  # a file next to the agent's own may be deleted at any time
     )
     code = memoryview(table["seccomp"])
     program = memoryview(struct.pack("@HP", len(code) // 8, libc.address_of(code)))

@@ -28,12 +28,11 @@ from code_core.protocol.ops import (
     UpdateValidationTool,
     UserInput,
 )
-from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.session_events import SessionRenamed
 from code_core.session.events.log import EventLog, EventReader
-from code_core.session.input_queue import QueuedInput
+from code_core.session.input_queue import QueuedInput, too_large
 from code_core.session.look_ups import LookUp, look_up
-from code_core.session.plan_mode import input_after, rejection
+from code_core.session.plan_mode import LEAVE_PLAN_MODE, input_after, not_open, rejection
 from code_core.session.runner import Runner, RunningTask
 from code_core.session.session import Answer, Session, user_note
 from code_core.session.tasks.table import task_of
@@ -162,6 +161,8 @@ class Conversation:
 
     async def _carry_out(self, submission: str, op: Op) -> None:
         match op:
+            case UserInput() | QueueUserInput() | EditQueuedInput() if (problem := too_large(op)) is not None:
+                self._log.publish(submission, ErrorEvent(message=problem, code="input_too_large"))
             case UserInput():
                 await self._runner.stop("replaced")
                 await self._enqueue(submission, op)
@@ -208,15 +209,13 @@ class Conversation:
         self._log.publish(submission, session.settings_changed())
         for warning in session.settings.capabilities.warnings:
             self._warn(submission, warning)
-        if op.collaboration_mode is not None and session.history.items:
-            # Otherwise a resumed session would restore the earlier mode.
+        if op.collaboration_mode is not None and session.history.items:  # for a resume of the session
             await self._note(submission, session.context_entry())
 
     async def _resolve_plan(self, submission: str, op: ResolvePlan) -> None:
         plan = self.session.open_plan() if self._runner.running is None else None
         if plan is None or plan.id != op.id:  # an error, because a frontend may wait for the work to end
-            closed = f"the answer had no effect: no plan with the id {op.id!r} is open"
-            self._log.publish(submission, ErrorEvent(message=closed, code="no_plan"))
+            self._log.publish(submission, ErrorEvent(message=not_open(op), code="no_plan"))
             return
         if op.action == "reject":
             try:
@@ -225,9 +224,7 @@ class Conversation:
                 self._warn(submission, str(error))
             return
         if op.action == "accept":
-            await self._override(
-                submission, OverrideTurnContext(collaboration_mode=CollaborationMode.DEFAULT)
-            )
+            await self._override(submission, LEAVE_PLAN_MODE)
         await self._enqueue(submission, input_after(op))
         self._start(TurnTask(), submission)
 

@@ -6,9 +6,19 @@ from typing import Any, Self
 from uuid import uuid4
 
 from code_core.frozen import frozen
-from code_core.protocol.ops import EditQueuedInput, InputItem, QueueUserInput, RemoveQueuedInput, UserInput
+from code_core.protocol.ops import (
+    EditQueuedInput,
+    InputItem,
+    QueueUserInput,
+    RemoveQueuedInput,
+    TextInput,
+    UserInput,
+)
 from code_core.protocol.session_events import QueueChanged, QueueEntry
 from code_core.store.entries import EventEntry
+
+MOST_CHARACTERS = 10 * 2**20
+"""Limit on the text of one input. Source: OpenAI's limit on a text in a request."""
 
 
 @frozen
@@ -96,3 +106,14 @@ class InputQueue:
 def removed_entry(entry_id: str) -> EventEntry:
     """The journal entry that records a removal from the queue."""
     return EventEntry({"type": "input_removed", "id": entry_id})
+
+
+def too_large(op: UserInput | QueueUserInput | EditQueuedInput) -> str | None:
+    """Return why `op` is refused, or None: providers refuse a longer text, and then the whole conversation."""
+    count = sum(len(item.text) for item in op.items if isinstance(item, TextInput))
+    if count <= MOST_CHARACTERS:
+        return None
+    return (
+        f"the input has {count:,} characters, more than {MOST_CHARACTERS:,}: "
+        "put it in a file and name the file"
+    )

@@ -5,7 +5,7 @@ A plan stays open while it is the last history item in plan mode, so a resumed s
 
 from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.items import Message
-from code_core.protocol.ops import TextInput, UserInput
+from code_core.protocol.ops import OverrideTurnContext, TextInput, UserInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.question_events import PlanProposed
 from code_core.session.history.history import HistoryItem
@@ -25,6 +25,7 @@ Plan mode is off, whatever was said before: you may change files and run command
 </collaboration_mode>"""
 ACCEPTED = "I accept the plan. Carry it out."
 REVISE = "Revise the plan."
+LEAVE_PLAN_MODE = OverrideTurnContext(collaboration_mode=CollaborationMode.DEFAULT)
 
 
 def mode_note(mode: CollaborationMode) -> str:
@@ -60,3 +61,8 @@ def rejection(op: ResolvePlan) -> str:
 
 def _feedback(op: ResolvePlan) -> str:
     return (op.feedback or "").strip()
+
+
+def not_open(op: ResolvePlan) -> str:
+    """Return why an answer to a plan has no effect."""
+    return f"the answer had no effect: no plan with the id {op.id!r} is open"

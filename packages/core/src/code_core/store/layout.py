@@ -14,13 +14,15 @@ from errno import EINVAL, EPERM
 from pathlib import Path
 from typing import NamedTuple
 
+from code_core.lazy_pattern import lazy_pattern
+
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
 _ID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-_NAME = re.compile(rf"rollout-(\d{{4}})-(\d\d)-(\d\d)T(\d\d)-(\d\d)-(\d\d)-({_ID})\.jsonl")
+_NAME = lazy_pattern(rf"rollout-(\d{{4}})-(\d\d)-(\d\d)T(\d\d)-(\d\d)-(\d\d)-({_ID})\.jsonl")
 _WHOLE_ID = re.compile(_ID)
-_DATE_PART = re.compile(r"\d{1,4}")
+_DATE_PART = lazy_pattern(r"\d{1,4}")
 
 
 class RolloutStat(NamedTuple):

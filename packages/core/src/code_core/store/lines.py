@@ -5,9 +5,9 @@ Codex 2026 adds `ordinal`, a sequence number; it and all other unknown fields ar
 """
 
 import json
-import re
 from typing import NamedTuple
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.store.entries import (
     Compacted,
     Entry,
@@ -29,7 +29,7 @@ _KINDS: dict[str, type[Entry]] = {
 }
 _OUTER = frozenset({"timestamp", "type", "payload"})
 # How programs that write rollouts begin a line; other lines must be decoded to find their type.
-_BEGINNING = re.compile(
+_BEGINNING = lazy_pattern(
     rb'\{"timestamp": ?"[^"\\]{0,40}", ?(?:"ordinal": ?\d{1,18}, ?)?"type": ?"([a-z_]{1,40})", ?'
     rb'"payload": ?\{(?:"type": ?"([a-z_]{1,60})")?'
 )

@@ -6,12 +6,13 @@ The tags match Codex.
 
 import re
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentMessageReset
 from code_core.protocol.events import EventMsg, SessionConfigured, TaskComplete, TaskStarted
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 
 _TAGS = ("<proposed_plan>", "</proposed_plan>")
-_TAG_LINE = re.compile(r"^[^\S\n]{0,40}</?proposed_plan>[^\S\n]{0,40}(?:\n|\Z)", re.MULTILINE)
+_TAG_LINE = lazy_pattern(r"^[^\S\n]{0,40}</?proposed_plan>[^\S\n]{0,40}(?:\n|\Z)", re.MULTILINE)
 _LONGEST = 100
 """A longer line cannot consist of a tag and spaces only."""
 

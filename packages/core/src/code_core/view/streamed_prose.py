@@ -4,17 +4,17 @@ A piece can end anywhere: in a word, in an escape sequence, or between a letter 
 character is therefore printed once nothing that follows can change it, and a word once it is complete.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable
 
+from code_core.lazy_pattern import lazy_pattern
 from code_core.view.frame import NARROWEST_ROW, columns_of, looks_like
 from code_core.view.visible import readable
 
 MOST_HELD = 4096
 """Limit on characters held back until it is clear how to show them."""
 _TAB = 8
-_COLOUR = re.compile(r"\x1b(?:\[[0-9;:]{0,32}(m)?)?")  # or its beginning
+_COLOUR = lazy_pattern(r"\x1b(?:\[[0-9;:]{0,32}(m)?)?")  # or its beginning
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 
 

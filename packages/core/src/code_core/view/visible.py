@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
+from code_core.lazy_pattern import lazy_pattern
+
 MOST_MARKS = 3
 """Combining marks allowed on one character."""
 
@@ -29,15 +31,15 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _LIKE_PUNCTUATION = frozenset("‐‑‒−⁄∕⧸╱∣ǀ∶꞉ʹʼˈˋ‵′")  # noqa: RUF001 - look-alikes on purpose
 # Scripts with letters that look like Latin ones.
 _LIKE_LATIN = ("ARMENIAN ", "CHEROKEE ", "COPTIC ", "CYRILLIC ", "GREEK ", "LISU ")
-_WORD = re.compile(r"[^\W\d_]+")
-_ASCII_LETTER = re.compile(r"[A-Za-z]")
+_WORD = lazy_pattern(r"[^\W\d_]+")
+_ASCII_LETTER = lazy_pattern(r"[A-Za-z]")
 
 # Backslashes before text that reads as an escape, or before a character that may become one.
-_AMBIGUOUS = re.compile(r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ -~])")
-_WIDE_GAP = re.compile(r"(?<! ) {21,}")
-_ODD_BLANK = re.compile(r"[^\S \t\u3000]")
+_AMBIGUOUS = lazy_pattern(r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ -~])")
+_WIDE_GAP = lazy_pattern(r"(?<! ) {21,}")
+_ODD_BLANK = lazy_pattern(r"[^\S \t\u3000]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
-_OUR_STYLE = re.compile(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
+_OUR_STYLE = lazy_pattern(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
 # Everything but ASCII and the commonest letters and symbols, which need no closer look.
 _COMMON = "\\t -~\xa1-\xac\xae-\u02af\u0410-\u044f\u2013\u2014\u2018-\u201d\u2026\u2190-\u21ff\u2500-\u259f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
 _PLAIN_LINE = re.compile(r"[\t -~]*")

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
+from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.text import repaired
 from code_core.protocol.token_events import TokenUsage
 from code_core.view.visible import readable
@@ -17,7 +18,7 @@ NO_ROOM = 16
 """Tokens of an answer below which the window, not the output limit, must have cut it off."""
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # Messages of servers without such a code: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
-_TOO_LONG = re.compile(
+_TOO_LONG = lazy_pattern(
     r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
     r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
     # Ollama cuts a long prompt from its start, and then misses what it has cut off.
@@ -28,7 +29,7 @@ _TOO_LONG = re.compile(
 )
 _RATE_LIMITS = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests", "429"})
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
-_MARKUP = re.compile(
+_MARKUP = lazy_pattern(
     r"<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>", re.DOTALL | re.IGNORECASE
 )
 

@@ -6,13 +6,13 @@ history.
 
 import json
 import logging
-import re
 from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
 
 from code_core.errors import StreamBroken
+from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.items import (
     CustomToolCall,
     FunctionCall,
@@ -40,7 +40,7 @@ _FROM_A_MODEL: dict[str, type[_FromModel]] = _CALLS | {
 }
 LONGEST_NAME = 64
 # The API accepts no other names, and would reject every later request of the conversation.
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_IN_A_NAME = lazy_pattern(r"[^A-Za-z0-9_-]")
 
 
 def item_from_provider(value: object) -> ResponseItem | None:

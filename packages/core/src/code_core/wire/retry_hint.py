@@ -2,7 +2,9 @@
 
 import re
 
-_HINT = re.compile(
+from code_core.lazy_pattern import lazy_pattern
+
+_HINT = lazy_pattern(
     r"try again in\s{0,4}(\d{1,9}(?:\.\d{1,9})?)\s{0,4}(ms|s|seconds?|minutes?|m)\b", re.IGNORECASE
 )
 _UNIT_SECONDS = {
