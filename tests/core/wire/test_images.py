@@ -154,6 +154,13 @@ def test_images_that_model_apis_would_reject_are_rejected(data: bytes, problem: 
         image_of(data)
 
 
+@pytest.mark.parametrize("data", [*WHOLE.values(), gif(0xF7, bytes(768), 0xC2, bytes(24))])
+def test_no_beginning_of_an_image_is_one(data: bytes) -> None:
+    for size in range(len(data)):
+        with pytest.raises(NotAnImage):
+            image_of(data[:size])
+
+
 def test_the_longest_side_is_allowed() -> None:
     assert image_of(pictures.png(16_384, 16_384)).width == 16_384
 

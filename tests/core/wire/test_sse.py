@@ -59,6 +59,7 @@ def events_of_whole(stream: bytes) -> list[tuple[str, bytes]]:
         (b"event: e\nevent\ndata: a\n\n", [("message", b"a")]),
         (b"event: \xff\ndata: a\n\n", [("\N{REPLACEMENT CHARACTER}", b"a")]),
         (b"data: a\r\n\r\n", [("message", b"a")]),
+        (b"data: a\r\ndata: b\r\n\r\n", [("message", b"a\nb")]),
         (b"data: a\r\r", [("message", b"a")]),
         (b"data: a\n\r\ndata: b\r\n\n", [("message", b"a"), ("message", b"b")]),
         (b"\xef\xbb\xbfdata: a\n\n", [("message", b"a")]),

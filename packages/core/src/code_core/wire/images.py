@@ -133,7 +133,7 @@ def _gif(data: bytes) -> Image:
     while (introducer := data[at : at + 1]) in {b",", b"!"}:
         if introducer == b",":
             frames += 1
-            at = _after_gif_blocks(data, at + 11 + _gif_colors(int.from_bytes(data[at + 9 : at + 10], "big")))
+            at = _after_gif_blocks(data, at + 11 + _gif_colors(ord(data[at + 9 : at + 10] or b"\x00")))
         else:
             at = _after_gif_blocks(data, at + 2)
     if introducer != b";" or not frames:
