@@ -109,7 +109,7 @@ def test_exec(work: str, tmp_path: Path, figures: dict[str, float]) -> None:
                 running.add(*WORK[work](call))
                 counted = results[name] if number else Figures()  # the first run fills caches
                 counted.run([*command, *OPTIONS], environment, tmp_path)
-    print(f"\n{work}")
+    print(f"\n{work}, with Python {sys.version}")
     for name, of_one in results.items():
         wall, cpu = statistics.median(of_one.wall) * 1e3, statistics.median(of_one.cpu) * 1e3
         memory = statistics.median(of_one.memory)
