@@ -187,3 +187,13 @@ def test_explain_says_that_nothing_is_set(workspace: Workspace, file: Path) -> N
 
 def test_the_list_of_commands_is_not_cut(workspace: Workspace) -> None:
     assert "..." not in workspace.run("config", "--help").stdout.partition("Commands:")[2]
+
+
+def test_edits_at_the_same_time_lose_nothing(workspace: Workspace, file: Path) -> None:
+    names = [f"s{number}" for number in range(8)]
+    running = [workspace.start("mcp", "add", name, "--", "true") for name in names]
+    for process in running:
+        assert process.wait(60) == 0
+        process.communicate()
+    listed = json.loads(workspace.run("mcp", "list", "--json").stdout)
+    assert sorted(one["name"] for one in listed) == ["s", *names]

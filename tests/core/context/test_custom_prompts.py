@@ -84,6 +84,10 @@ def test_too_many_prompts_are_cut_with_a_warning(tmp_path: Path) -> None:
     found = custom_prompts(tmp_path)
     assert len(found.prompts) == MOST_PROMPTS
     assert "201 prompts" in found.warnings[0]
+    (folder / "p0.md").write_text("x" * LARGEST)
+    (folder / "p1.md").unlink()
+    found = custom_prompts(tmp_path)
+    assert (len(found.prompts), found.warnings) == (MOST_PROMPTS, ())
 
 
 def test_the_prompts_directory_need_not_exist(tmp_path: Path) -> None:

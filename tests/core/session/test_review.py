@@ -88,8 +88,10 @@ def test_a_review_may_change_nothing_and_asks_nobody(config: Config) -> None:
         assert reading.of("token_count")[-1].info.total_token_usage.total_tokens == 30
 
     model = ScriptedModel(calls("shell"), answer("fine"))
-    converse(scripted_conversation(config, model, ScriptedTool("shell", look)), script)
+    other = ScriptedTool("apply_patch", look)
+    converse(scripted_conversation(config, model, ScriptedTool("shell", look), other), script)
     assert seen == [(ReadOnly(), AskForApproval.NEVER)]
+    assert [[tool.name for tool in prompt.tools] for prompt in model.prompts] == [["shell"]] * 2
 
 
 def test_a_review_ignores_queued_input(config: Config) -> None:

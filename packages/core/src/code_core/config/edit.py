@@ -1,8 +1,11 @@
 """Edits the settings file while preserving the rest of it, including comments."""
 
+import fcntl
 import os
+import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ from code_core.config.toml_source import KeyPath, parse, read_text
 from code_core.errors import ConfigError
 from code_core.files.replace import replace_file
 
+LONGEST_WAIT = 10.0
+"""Seconds to wait for another process that edits the settings."""
+
 
 def set_values(home: Home, values: Mapping[KeyPath, Any]) -> Path:
     """Set each value at its key in the settings file and return the file.
@@ -26,12 +32,13 @@ def set_values(home: Home, values: Mapping[KeyPath, Any]) -> Path:
     Raises:
         ConfigError: the file cannot be read or written, or would become invalid.
     """
-    document = _read(home)
-    before, wanted = tomlkit.dumps(document), document.unwrap()
-    for path, value in values.items():
-        _put(home, document, path, value)
-        _put(home, wanted, path, value)
-    return _write(home, document, before, wanted)
+    with _alone(home):
+        document = _read(home)
+        before, wanted = tomlkit.dumps(document), document.unwrap()
+        for path, value in values.items():
+            _put(home, document, path, value)
+            _put(home, wanted, path, value)
+        return _write(home, document, before, wanted)
 
 
 def remove_value(home: Home, path: KeyPath) -> Path:
@@ -40,11 +47,46 @@ def remove_value(home: Home, path: KeyPath) -> Path:
     Raises:
         ConfigError: it is not set there, or the file cannot be read or written, or would become invalid.
     """
-    document = _read(home)
-    before, wanted = tomlkit.dumps(document), document.unwrap()
-    for settings in (document, wanted):
-        _take(home, settings, path)
-    return _write(home, document, before, wanted)
+    with _alone(home):
+        document = _read(home)
+        before, wanted = tomlkit.dumps(document), document.unwrap()
+        for settings in (document, wanted):
+            _take(home, settings, path)
+        return _write(home, document, before, wanted)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Keep other processes from editing between our reading and our writing.
+
+    Raises:
+        ConfigError: another process does not finish its edit.
+    """
+    try:
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = os.open(home.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"{home.path / 'config.toml'} cannot be written: {error.strerror}") from error
+    try:
+        deadline = time.monotonic() + LONGEST_WAIT
+        while not _is_locked(directory):
+            if time.monotonic() > deadline:
+                raise ConfigError(f"another process is editing the settings in {home.path}: try again")
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _is_locked(directory: int) -> bool:
+    """Whether the lock is ours now, or not supported there."""
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems
+        return True
+    return True
 
 
 def _put(home: Home, settings: dict[str, Any], path: KeyPath, value: Any) -> None:
