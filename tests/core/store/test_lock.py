@@ -159,7 +159,7 @@ def test_a_lock_file_that_is_a_link_is_rejected(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "x"
 
 
-def test_processes_have_different_start_times() -> None:
+def test_processes_have_different_start_times(other_process: subprocess.Popen[bytes]) -> None:
     assert lock.process_start(os.getpid()) == lock.process_start(os.getpid())
-    assert lock.process_start(os.getpid()) != lock.process_start(os.getppid())
+    assert lock.process_start(os.getpid()) != lock.process_start(other_process.pid)
     assert lock.process_start(2**22 + 1) == ""
