@@ -22,6 +22,7 @@ from code_core.model.replay import ReplayClient, load_scenario
 from code_core.model.responses import ResponsesWire
 from code_core.protocol.items import InputText, Message, Reasoning
 from code_core.protocol.policies import WireApi
+from code_core.wire import response_bounds
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.tool_specs import FunctionSpec
@@ -372,3 +373,13 @@ def test_the_provider_has_the_traits_of_its_server() -> None:
     assert local.fallback_window == 8_192
     assert provider("http://localhost:1/v1").fallback_window is None
     assert local.start_hint.startswith("Start it with: vllm serve MODEL")
+
+
+@pytest.mark.parametrize("api", WIRES)
+def test_a_response_with_too_many_items_is_an_error_of_its_provider(
+    api: WireApi, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response_bounds, "MOST_ITEMS", 0)
+    upstream.add(WIRES[api])
+    with pytest.raises(RequestRefused, match=r"^P \(http://.*\): the response has more than 0 items"):
+        ask(provider(upstream.base_url, wire_api=api))
