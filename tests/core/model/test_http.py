@@ -1,5 +1,6 @@
 """What every wire shares, on a real socket."""
 
+import re
 import socket
 import threading
 import time
@@ -96,6 +97,20 @@ def test_each_wire_sends_requests_and_reads_responses(upstream: ScriptedUpstream
     assert request.headers["conversation_id"] == "conversation"
     assert ("openai-beta" in request.headers) == (api == "responses")
     upstream.assert_finished()
+
+
+def test_a_response_in_a_format_that_nobody_requested_is_permanent_unless_its_status_is_not() -> None:
+    for status, kind, words in (
+        (200, RequestRefused, "compressed its answer ('br'), although it was asked not to (check any proxy"),
+        (503, StreamBroken, "503"),
+    ):
+        with ScriptedUpstream() as upstream:
+            upstream.add(reply(status, body="x", headers={"Content-Encoding": "br"}))
+            with pytest.raises(ModelError, match=re.escape(words)) as caught:
+                ask(provider(upstream.base_url))
+            assert type(caught.value) is kind
+            assert caught.value.code == "provider"
+            upstream.assert_finished()
 
 
 @pytest.mark.parametrize("api", WIRES)

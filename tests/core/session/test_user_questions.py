@@ -14,7 +14,7 @@ from code_core.protocol.ops import Interrupt
 from code_core.session.parts import Parts
 from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
-from code_core.tools.request_user_input import LONGEST_ANSWER, NOBODY
+from code_core.tools.request_user_input import LONGEST_ANSWER, MOST_OPTIONS, NOBODY
 from code_core.wire.response_events import ItemDone
 from core.session.scripted import (
     Reading,
@@ -201,14 +201,17 @@ def test_questions_that_cannot_be_shown_are_rejected(config: Config, questions: 
     converse(scripted_conversation(config, model, parts=ASKS), script)
 
 
-def test_an_answer_is_cut(config: Config) -> None:
+def test_answers_are_cut_and_limited_in_number(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         request = await reading.until("request_user_input")
-        await reading.send(given(request, q="x" * (LONGEST_ANSWER + 5)))
+        many = UserAnswers(answers=["x" * (LONGEST_ANSWER + 5), *map(str, range(MOST_OPTIONS))])
+        response = UserInputResponse(answers={"q": many})
+        await reading.send(UserInputAnswer(id=request.request_id, response=response))
         await reading.ended()
-        [words] = json.loads(output(reading))["answers"]["q"]["answers"]
-        assert len(words) == LONGEST_ANSWER
+        first, *others = json.loads(output(reading))["answers"]["q"]["answers"]
+        assert first == "x" * LONGEST_ANSWER
+        assert others == [str(number) for number in range(MOST_OPTIONS - 1)]
 
     model = ScriptedModel(asks(question()), answer("ok"))
     converse(scripted_conversation(config, model, parts=ASKS), script)
