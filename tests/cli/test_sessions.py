@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -306,6 +307,16 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     assert "begin" not in sent[3]
     assert "the first" in sent[4]
     assert len(sent) == 5
+    upstream.assert_finished()
+
+
+def test_the_chat_compacts_a_conversation(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(text_reply("a long answer"), text_reply("what was said"), text_reply("two"))
+    shown = ok(workspace.run("chat", stdin="/compact\nbegin\n/compact\nmore\n/quit\n"))
+    assert "there is nothing to compact yet" in shown
+    assert re.search(r"\ncompacted the conversation: about [\d,]+ tokens before, [\d,]+ now\n", shown)
+    last = json.dumps(inputs(upstream)[2])
+    assert "what was said" in last
     upstream.assert_finished()
 
 

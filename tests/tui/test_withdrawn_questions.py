@@ -35,7 +35,7 @@ def test_a_server_takes_its_question_back_while_its_fields_are_asked(
     chat = Terminal(workspace, "go")
     chat.until("(y yes, n no): ")
     chat.type("y\n")
-    chat.until("field first")
+    chat.until("field first\r\n? value or nothing: ")
     chat.type("Ada\n")
     chat.until("field second\r\n? value or nothing: ")
     chat.type("half typed")

@@ -28,6 +28,7 @@ from code_core.protocol.mcp_events import (
     McpToolCallBegin,
     McpToolCallEnd,
 )
+from code_core.protocol.session_events import ContextCompacted
 from code_core.view.frame import framed, looks_like, may_contain, wrapped
 from code_core.view.questions import QuestionText, approval_text, change_text, elicitation_text, patch_lines
 from code_core.view.streamed_prose import StreamedProse
@@ -107,9 +108,7 @@ class HumanPrinter:
             case TurnDiff(unified_diff=diff):
                 self._diff = diff
             case PlanUpdate():
-                self._line("\nplan", "cyan")
-                for step in msg.plan:
-                    self._line(f"  [{_MARKS[step.status]}] {visible_line(step.step)}")
+                self._plan(msg)
             case McpToolCallBegin(invocation=call):
                 self._line(f"\ntool {shortened(tool_text(call.server, call.tool, call.arguments))}", "cyan")
             case ToolCallFailed(tool=tool, message=message):
@@ -123,6 +122,10 @@ class HumanPrinter:
                 self._line(f"\nsearched the web: {visible_line(query or '')}", "cyan")
             case ExecApprovalRequest() | ApplyPatchApprovalRequest():
                 self.show_question(approval_text(msg))
+            case ContextCompacted(before=before, after=after) if msg.summary:
+                self._line(
+                    f"\ncompacted the conversation: about {before:,} tokens before, {after:,} now", "dim"
+                )
             case StreamError():
                 delay = f" in {msg.delay_ms / 1000:.1f} s" if msg.delay_ms else ""
                 again = f": retrying{delay} ({msg.attempt} of {msg.max})"
@@ -255,6 +258,11 @@ class HumanPrinter:
             return
         style = "green" if end.exit_code == 0 else "red"
         self._line(f"  exit {end.exit_code} after {end.duration.seconds:.1f} s", style)
+
+    def _plan(self, update: PlanUpdate) -> None:
+        self._line("\nplan", "cyan")
+        for step in update.plan:
+            self._line(f"  [{_MARKS[step.status]}] {visible_line(step.step)}")
 
     def _elicitation(self, msg: ElicitationRequest | ElicitationWithdrawn) -> None:
         if isinstance(msg, ElicitationRequest):

@@ -1,8 +1,8 @@
-"""Commands about the session: switch, copy, undo, plan, show its settings."""
+"""Commands about the session: switch, copy, undo, compact, plan, show its settings."""
 
 from typing import Any
 
-from code_core.protocol.ops import OverrideTurnContext, Redo, TextInput, Undo
+from code_core.protocol.ops import Compact, OverrideTurnContext, Redo, TextInput, Undo
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.stored.opening import Last
@@ -38,6 +38,12 @@ async def undo(chat: Chat, _argument: str) -> Outcome:
 async def redo(chat: Chat, _argument: str) -> Outcome:
     """Redo what was undone."""
     await chat.carry_out(Redo())
+    return None
+
+
+async def compact(chat: Chat, _argument: str) -> Outcome:
+    """Replace the conversation with a summary."""
+    await chat.carry_out(Compact())
     return None
 
 

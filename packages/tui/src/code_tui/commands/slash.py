@@ -9,7 +9,7 @@ from code_core.errors import CodeError
 from code_core.view.visible import visible
 from code_tui.commands.chat import Chat, Outcome, Quit
 from code_tui.commands.prompts import OF_SERVERS, PROMPTS, list_prompts, send_prompt, send_server_prompt
-from code_tui.commands.session import fork, plan, redo, resume, show_status, undo
+from code_tui.commands.session import compact, fork, plan, redo, resume, show_status, undo
 from code_tui.commands.terminals import list_terminals, stop_terminals
 
 _COMMAND = re.compile(r"/([\w:-]*)(?:\s+(.*))?", re.DOTALL)
@@ -71,6 +71,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "undo": Command("/undo", "undo the last turn's changes to files", undo),
     "redo": Command("/redo", "redo the changes that were undone", redo),
+    "compact": Command("/compact", "replace the conversation so far with a summary", compact),
     "status": Command("/status", "show the session and its settings", show_status),
     "help": Command("/help", "show this list", _help),
     "quit": Command("/quit", "end the chat", _quit),
