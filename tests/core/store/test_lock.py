@@ -161,5 +161,6 @@ def test_a_lock_file_that_is_a_link_is_rejected(tmp_path: Path) -> None:
 
 def test_processes_have_different_start_times(other_process: subprocess.Popen[bytes]) -> None:
     assert lock.process_start(os.getpid()) == lock.process_start(os.getpid())
-    assert lock.process_start(os.getpid()) != lock.process_start(other_process.pid)
+    with other_process:
+        assert lock.process_start(os.getpid()) != lock.process_start(other_process.pid)
     assert lock.process_start(2**22 + 1) == ""
