@@ -1,16 +1,20 @@
 """How many connections the requests of a session take."""
 
+import asyncio.trsock
 import json
 import os
+import socket
 import socketserver
 import ssl
 import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
+from code_core.model import connection
 from code_core.model.http import HttpModelClient
 from code_core.model.providers import Provider
 from code_core.model.responses import ResponsesWire
@@ -105,5 +109,26 @@ def test_requests_over_tls_share_a_connection(server_context: ssl.SSLContext, en
     assert connections_of(3, server_context, ends_late=ends_late) == 1
 
 
-def test_requests_without_tls_do_not_wait_for_acknowledgements() -> None:
-    assert connections_of(3, None) == 3
+@pytest.mark.parametrize(("option", "connections"), [(connection.ACKNOWLEDGE or 12, 1), (None, 3)])
+def test_requests_without_tls_share_a_connection_if_they_do_not_wait_for_acknowledgements(
+    monkeypatch: pytest.MonkeyPatch, option: int | None, connections: int
+) -> None:
+    monkeypatch.setattr(connection, "ACKNOWLEDGE", option)
+    assert connections_of(3, None) == connections
+
+
+@pytest.mark.skipif(connection.ACKNOWLEDGE is None, reason="the system cannot acknowledge immediately")
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_everything_received_is_acknowledged_immediately(
+    server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, is_encrypted: bool
+) -> None:
+    options = []
+    original = asyncio.trsock.TransportSocket.setsockopt
+
+    def set_option(raw: asyncio.trsock.TransportSocket, *option: Any) -> None:
+        options.append(option)
+        original(raw, *option)
+
+    monkeypatch.setattr(asyncio.trsock.TransportSocket, "setsockopt", set_option)
+    connections_of(2, server_context if is_encrypted else None)
+    assert options.count((socket.IPPROTO_TCP, connection.ACKNOWLEDGE, 1)) >= 2

@@ -42,9 +42,13 @@ def test_a_secret_that_the_provider_repeats_is_not_shown(case: str) -> None:
             http_headers={"X-Token": "Bearer header-0123456789", "X-Team": "blue-0123456789"},
             env_http_headers={"X-Org": "ORG"},
         )
-        async with HttpModelClient(provider, ResponsesWire(provider), environ).stream(PROMPT) as answer:
-            async for _ in answer:
-                pass
+        client = HttpModelClient(provider, ResponsesWire(provider), environ)
+        try:
+            async with client.stream(PROMPT) as answer:
+                async for _ in answer:
+                    pass
+        finally:
+            await client.aclose()
 
     with ScriptedUpstream([ECHOES[case]]) as upstream, pytest.raises(ModelError) as caught:
         anyio.run(main, upstream.base_url)

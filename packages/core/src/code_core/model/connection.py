@@ -1,6 +1,7 @@
 """One connection to a server: directly or through a proxy, encrypted or not."""
 
 import os
+import socket
 import ssl
 from base64 import b64encode
 from contextlib import suppress
@@ -9,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSStream
 
 from code_core.frozen import frozen
@@ -23,6 +24,12 @@ from code_responses_api_proxy.framing import Body, MalformedBodyError
 MOST_RECEIVED = 2**16
 MOST_SENT = 2**18
 """Bytes that are encrypted or written in one step, which takes a fraction of a millisecond."""
+ACKNOWLEDGE: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""The option that acknowledges immediately what has arrived (Linux; tcp(7)).
+
+Many servers write head and body separately, and hold the body back until the head is acknowledged. That takes 40 ms
+on a kept connection; the system acknowledges the first segments of a new one immediately.
+"""
 _LONGEST_INTERIM = 2 * HEAD_LIMIT
 _LONGEST_REASON = 200
 _TURNS_TO_RECEIVE = 6
@@ -106,11 +113,16 @@ async def receive(stream: ByteStream) -> bytes:
         HttpError: the connection broke.
     """
     try:
-        return await stream.receive(MOST_RECEIVED)
+        received = await stream.receive(MOST_RECEIVED)
     except anyio.EndOfStream:
         return b""
     except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
         raise HttpError(str(error) or "the connection broke") from error
+    raw = stream.extra(SocketAttribute.raw_socket, None)  # noqa: S610 - not of Django
+    if ACKNOWLEDGE is not None and raw is not None:
+        with suppress(OSError):  # it is only a request to be faster
+            raw.setsockopt(socket.IPPROTO_TCP, ACKNOWLEDGE, 1)
+    return received
 
 
 async def receive_head(stream: ByteStream) -> tuple[ResponseHead, bytes]:

@@ -81,7 +81,7 @@ async def http_client(url: str, environ: Mapping[str, str], connect_seconds: flo
         ConfigError: the proxy cannot be used.
         OSError: the certificates cannot be read.
     """
-    from code_core.model.connection import Route, proxy_at
+    from code_core.model.connection import ACKNOWLEDGE, Route, proxy_at
     from code_core.model.http_client import HttpClient
 
     proxy, context = proxy_for(url, environ), None
@@ -90,10 +90,9 @@ async def http_client(url: str, environ: Mapping[str, str], connect_seconds: flo
         from anyio.to_thread import run_sync
 
         context = await run_sync(trusting_context, environ)
-    # Without TLS, a new connection is cheaper than a kept one: servers that write head and body separately
-    # wait 40 ms on a kept one, until this side acknowledges the head.
     route = Route(None if proxy is None else proxy_at(proxy), context, connect_seconds)
-    return HttpClient(route, keeps_connections=is_tls)
+    # Where nothing can be acknowledged immediately, a new connection is cheaper than a kept one without TLS.
+    return HttpClient(route, keeps_connections=is_tls or ACKNOWLEDGE is not None)
 
 
 def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
