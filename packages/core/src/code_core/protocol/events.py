@@ -110,7 +110,7 @@ class ErrorEvent(ProtocolModel):
     type: Literal["error"] = "error"
     message: Text
     code: Text | None = None
-    """The kind of error, as in `code_core.errors.CodeError.code`, or `busy` or `no_plan`; kinds may be added."""
+    """The kind of error, as in `code_core.errors.CodeError.code`, or `busy`, `input_too_large` or `no_plan`; others may be added."""
 
 
 class WarningEvent(ProtocolModel):
