@@ -1,4 +1,4 @@
-"""A server that withdraws its question: the client that shows the question is told."""
+"""A client learns that an MCP server has withdrawn the question that the client shows."""
 
 import json
 import subprocess

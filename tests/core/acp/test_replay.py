@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 
 from code_core.acp.capabilities import NOTHING_DECLARED, ClientCapabilities
 from code_core.acp.replay import ReplayTranslator
+from support.acp_clients import EVERYTHING
 from support.acp_schema import check
 from support.json_values import JSON
 
-EVERYTHING = ClientCapabilities(
-    read_files=True,
-    write_files=True,
-    terminal_output=True,
-    notices=True,
-    compaction=True,
-    plans=True,
-    forms=True,
-)
 CWD = Path("/w")
 
 

@@ -49,18 +49,10 @@ from code_core.protocol.ops import UserInput as Input
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.protocol.session_events import ContextCompacted
 from code_core.protocol.token_events import TokenCount, TokenUsage, TokenUsageInfo
+from support.acp_clients import EVERYTHING
 from support.acp_schema import check
 from support.json_values import JSON
 
-EVERYTHING = ClientCapabilities(
-    read_files=True,
-    write_files=True,
-    terminal_output=True,
-    notices=True,
-    compaction=True,
-    plans=True,
-    forms=True,
-)
 CWD = Path("/w")
 
 

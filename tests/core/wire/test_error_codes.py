@@ -1,14 +1,14 @@
-"""Which errors of providers are worth another try, by their documented codes."""
+"""Which errors of providers are worth a retry, by their documented codes."""
 
 from typing import Any
 
 import pytest
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
-from code_core.wire.error_codes import hopeless
+from code_core.wire.error_codes import permanent_error
 from code_core.wire.failures import failure_of
 
-HOPELESS = [
+PERMANENT = [
     # OpenAI's Responses API.
     ({"code": "invalid_prompt"}, "refused"),
     ({"code": "cyber_policy"}, "refused"),
@@ -67,15 +67,15 @@ TRANSIENT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "code"), HOPELESS)
-def test_a_hopeless_error_ends_the_turn(error: dict[str, Any], code: str) -> None:
+@pytest.mark.parametrize(("error", "code"), PERMANENT)
+def test_a_permanent_error_ends_the_turn(error: dict[str, Any], code: str) -> None:
     problem = failure_of({"message": "because", **error})
     assert isinstance(problem, RequestRefused)
     assert problem.code == code
 
 
 @pytest.mark.parametrize("error", TRANSIENT)
-def test_any_other_error_is_worth_another_try(error: dict[str, Any]) -> None:
+def test_other_errors_are_retried(error: dict[str, Any]) -> None:
     assert type(failure_of({"message": "because", **error})) is StreamBroken
 
 
@@ -96,5 +96,5 @@ def test_a_rate_limit_says_how_long_to_wait(code: str) -> None:
 
 @pytest.mark.parametrize("error", [{"type": "invalid_request_error"}, {"code": "slow_down"}])
 def test_with_a_status_the_status_decides(error: dict[str, Any]) -> None:
-    assert hopeless(error) is not None
-    assert hopeless(error, has_status=True) is None
+    assert permanent_error(error) is not None
+    assert permanent_error(error, has_status=True) is None

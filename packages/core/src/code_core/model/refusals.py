@@ -10,7 +10,7 @@ from code_core.frozen import frozen
 from code_core.model.network import CERTIFICATE_ADVICE
 from code_core.model.retry import retry_after
 from code_core.view.durations import duration_text, time_text
-from code_core.wire.error_codes import hopeless
+from code_core.wire.error_codes import permanent_error
 from code_core.wire.failures import error_object, excerpt, failure_of, is_too_long
 from code_core.wire.retry_hint import retry_delay
 
@@ -63,7 +63,7 @@ def refusal(
         return StreamBroken(f"{where} cannot be reached: {message}", opened=False)
     if status in _MAY_BE_TOO_LONG and is_too_long(error):
         return failure_of(error)
-    known = hopeless(error, has_status=True)
+    known = permanent_error(error, has_status=True)
     match status:
         case 401:
             return RequestRefused(f"{described}: {message}. Check the API key{key_source}.", code="auth")

@@ -1,14 +1,16 @@
-"""The error codes of providers that make another try hopeless.
+"""The error codes of providers that mean that a retry cannot succeed.
 
 Sources: the error references of OpenAI (including `ResponseErrorCode`), Azure OpenAI, OpenRouter, Anthropic,
-Gemini and DeepSeek. Codes of transient errors, and unknown ones, are worth another try.
+Gemini and DeepSeek. Codes of transient errors, and unknown ones, are worth a retry.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-Hopeless = tuple[str, str]
+from code_core.lazy_pattern import lazy_pattern
+
+PermanentError = tuple[str, str]
 """The code of our error, and the advice to the user."""
 
 _REFUSED = "refused", "the provider refused the prompt"
@@ -22,7 +24,7 @@ _PLAN = "usage_limit", "the plan does not include this use: upgrade it or use an
 _REQUEST = "provider", "the provider does not accept the request"
 _MODEL = "provider", "the provider does not offer this model"
 
-CODES: Mapping[str, Hopeless] = {
+CODES: Mapping[str, PermanentError] = {
     "invalid_prompt": _REFUSED,
     **dict.fromkeys(
         (
@@ -73,7 +75,7 @@ CODES: Mapping[str, Hopeless] = {
         _REQUEST,
     ),
 }
-OVERLOADED: Mapping[str, Hopeless] = {
+OVERLOADED: Mapping[str, PermanentError] = {
     "server_is_overloaded": (
         "provider",
         "the provider is overloaded: try again later or choose another model",
@@ -91,8 +93,8 @@ _KINDS = dict.fromkeys(
     ),
     _REQUEST,
 )
-"""Types that say less than a status; they count only where there is none."""
-_POLICY = re.compile(
+"""General types, which count only for errors without a status."""
+_POLICY = lazy_pattern(
     r"content management policy|ResponsibleAIPolicyViolation|content policy violation|"
     r"ContentPolicyViolationError|flagged for possible cybersecurity risk",
     re.IGNORECASE,
@@ -100,8 +102,8 @@ _POLICY = re.compile(
 """Messages of proxies that lose the code, such as LiteLLM."""
 
 
-def hopeless(error: Mapping[str, Any], *, has_status: bool = False) -> Hopeless | None:
-    """Why repeating a request that failed with this API error object cannot help, or None if it may.
+def permanent_error(error: Mapping[str, Any], *, has_status: bool = False) -> PermanentError | None:
+    """Return why a request that failed with this API error object would fail again, or None if it may succeed.
 
     Args:
         error: the error, as `{code?, type?, message?, …}`.

@@ -10,7 +10,7 @@ from code_core.lazy_pattern import lazy_pattern
 from code_core.protocol.text import repaired
 from code_core.protocol.token_events import TokenUsage
 from code_core.view.visible import readable
-from code_core.wire.error_codes import hopeless
+from code_core.wire.error_codes import permanent_error
 from code_core.wire.retry_hint import retry_delay
 
 LONGEST_EXCERPT = 600
@@ -42,7 +42,7 @@ def failure_of(error: dict[str, Any]) -> ModelError:
         return ContextWindowExceeded(
             f"the conversation does not fit the model's context window: {message} (start a new one or compact it)"
         )
-    if known := hopeless(error):
+    if known := permanent_error(error):
         word, advice = known
         return RequestRefused(f"{advice} ({code}: {message})", code=word)
     status = int(code) if re.fullmatch(r"[1-9]\d\d", code) else 0
