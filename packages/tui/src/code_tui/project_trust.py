@@ -1,8 +1,10 @@
 """Asks once whether to use the settings that a project brings along."""
 
 import os
+from functools import partial
 
 import anyio
+from anyio.to_thread import run_sync
 
 from code_core.config.load import ConfigOverrides, read_settings
 from code_core.config.paths import find_home
@@ -39,7 +41,7 @@ async def ask_about_project(overrides: ConfigOverrides, lines: LineInput, printe
         tasks.cancel_scope.cancel()
     if answer is not None:
         lines.release()
-        remember(find_home(os.environ), project, trusted=answer)
+        await run_sync(partial(remember, find_home(os.environ), project, trusted=answer))
 
 
 async def _answer(project: ProjectSettings, asker: Asker, printer: HumanPrinter) -> bool | None:
