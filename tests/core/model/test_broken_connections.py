@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import anyio
 import pytest
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, SocketAttribute
 
 from code_core.model import http_client
 from code_core.model.connection import Route, connect, has_only_ended, proxy_at, receive, receive_head, send
@@ -89,6 +89,19 @@ def test_a_failure_to_receive(failure: Exception) -> None:
 
 def test_the_end_is_received_as_empty_data() -> None:
     assert run(receive, Scripted()) == b""
+
+
+def test_a_socket_that_cannot_acknowledge_immediately_receives_nevertheless() -> None:
+    class Refusing:
+        def setsockopt(self, *_: int) -> None:
+            raise OSError("not supported")
+
+    class Stream(Scripted):
+        @property
+        def extra_attributes(self) -> dict[Any, Any]:
+            return {SocketAttribute.raw_socket: Refusing}
+
+    assert run(receive, Stream([b"x"])) == b"x"
 
 
 @pytest.mark.parametrize(

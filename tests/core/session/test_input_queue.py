@@ -13,7 +13,8 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.session_events import QueueEntry
-from code_core.session.input_queue import InputQueue, QueuedInput, removed_entry
+from code_core.session import input_queue
+from code_core.session.input_queue import InputQueue, QueuedInput, removed_entry, too_large
 
 
 def waiting(name: str, **more: object) -> QueuedInput:
@@ -31,6 +32,14 @@ def test_input_keeps_an_id_that_nothing_else_has(
     assert one == QueuedInput(one.id, "7", tuple(items), schema)
     assert (one.id == given, one.id == other.id) == (kept, kept)
     assert one.id
+
+
+def test_only_the_texts_of_an_input_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_queue, "MOST_CHARACTERS", 2)
+    image = ImageInput(image_url="data:,long")
+    assert too_large(UserInput(items=[TextInput(text="a"), image, TextInput(text="b")])) is None
+    problem = too_large(UserInput(items=[TextInput(text="ab"), image, TextInput(text="c")]))
+    assert problem == "the input has 3 characters, more than 2: put it in a file and name the file"
 
 
 def test_the_journal_gets_exactly_the_given_input() -> None:
