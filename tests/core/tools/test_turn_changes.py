@@ -233,3 +233,19 @@ def test_git_applies_the_diff_of_a_turn_from_the_root(
     git(root, "reset", "-q", "--hard")
     git(root, "apply", "--index", text=diff)
     assert git(root, "diff", "--cached", "--", ":!sub/large") == wanted
+
+
+def test_closing_removes_only_its_own_versions(changes: TurnChanges, tmp_path: Path) -> None:
+    folder = tmp_path / "conversation/turn"
+    folder.mkdir(parents=True)
+    changes.close()
+    assert folder.exists()
+    changes.add([Added(ROOT / "a", FileState(b"1\n"))])
+    shutil.rmtree(folder)
+    changes.close()
+
+
+def test_a_patch_that_does_not_fit_has_failed(tool_context: ToolContext) -> None:
+    patch = "*** Begin Patch\n*** Delete File: missing\n*** End Patch"
+    call = CustomToolCall(name="apply_patch", input=patch, call_id="p1")
+    assert not anyio.run(ApplyPatch(LocalFileSystem()).call, call, tool_context).success
