@@ -51,7 +51,7 @@ def scripted(model: ScriptedModel | None = None, **more: Any) -> Parts:
 
 def is_free(desk: Desk, session: str) -> bool:
     store = store_of()
-    return store.holder(store.find(session)) is None and not [*(desk.home / "locks").iterdir()]
+    return store.holder(store.find(session)) is None and not [*(desk.home / "locks").glob("*.lock")]
 
 
 @pytest.mark.parametrize("method", ["new", "resume", "fork"])
@@ -254,7 +254,7 @@ def test_a_new_session_that_cannot_be_recorded_immediately_is_discarded(desk: De
     parts = scripted(session_id=ID, recorded_at_once=True)
     with pytest.raises(JournalError) as caught:
         made(lambda manager: manager.new(desk.overrides(cwd=desk.work), parts))
-    assert [*(desk.home / "locks").iterdir()] == [], caught
+    assert [*(desk.home / "locks").glob("*.lock")] == [], caught
 
 
 @pytest.mark.parametrize("enabled", [True, False])
