@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
 
+from code_core.config.guards import NO_GUARDS
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
@@ -208,3 +210,11 @@ def test_a_patch_is_text_with_a_grammar() -> None:
 def test_a_web_search_declares_its_allowed_sites() -> None:
     assert WebSearch().spec() == WebSearchSpec()
     assert WebSearch(("example.com",)).spec() == WebSearchSpec(allowed_domains=("example.com",))
+
+
+def test_all_users_of_a_shell_share_one_runner_with_its_patches_and_guards() -> None:
+    apply_patch, guards = ApplyPatch(None), NO_GUARDS
+    shell = Shell(apply_patch, guards)
+    runner = anyio.run(shell.commands)
+    assert (runner._apply_patch, runner._guards) == (apply_patch, guards)
+    assert anyio.run(shell.commands) is runner
