@@ -72,7 +72,7 @@ def _alone(home: Home) -> Iterator[None]:
         while not _is_locked(directory):
             if time.monotonic() > deadline:
                 raise ConfigError(f"another process is editing the settings in {home.path}: try again")
-            time.sleep(0.02)
+            time.sleep(0.02)  # poll, because `flock` has no time limit
         yield
     finally:
         os.close(directory)

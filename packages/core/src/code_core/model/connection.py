@@ -118,10 +118,11 @@ async def receive(stream: ByteStream) -> bytes:
         return b""
     except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
         raise HttpError(str(error) or "the connection broke") from error
-    raw = stream.extra(SocketAttribute.raw_socket, None)  # noqa: S610 - not of Django
-    if ACKNOWLEDGE is not None and raw is not None:
-        with suppress(OSError):  # it is only a request to be faster
-            raw.setsockopt(socket.IPPROTO_TCP, ACKNOWLEDGE, 1)
+    if ACKNOWLEDGE is not None:
+        raw = stream.extra(SocketAttribute.raw_socket, None)  # noqa: S610 - not of Django
+        if raw is not None:
+            with suppress(OSError):  # it is only a request to be faster
+                raw.setsockopt(socket.IPPROTO_TCP, ACKNOWLEDGE, 1)
     return received
 
 

@@ -143,7 +143,7 @@ class ProgramLookup:
             owned = os.stat(real).st_uid == os.geteuid()  # noqa: PTH116 - `Path` is slow
         except OSError:
             return True
-        return owned or os.access(real, os.W_OK) or os.access(os.path.dirname(real), os.W_OK)  # noqa: PTH120
+        return owned or os.access(real, os.W_OK) or os.access(os.path.dirname(real), os.W_OK)  # noqa: PTH120 - `Path` is slow
 
     def _loads_files(self) -> bool:
         return any(
